@@ -1,0 +1,52 @@
+# make setup | demo | test | test-full | clean
+#
+# Another Python:     make setup PYTHON=python3.12
+# The CPU build of torch (small; for machines without an NVIDIA GPU), with uv:
+#     make setup PIP_INSTALL="uv pip install --python .venv/bin/python --torch-backend cpu"
+#
+# Without make: python3 -m venv .venv, activate it, pip install -r requirements.txt.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP_INSTALL ?= $(RUN) -m pip install --quiet --disable-pip-version-check
+# stdout is the services': everything that is said here goes to stderr.
+SAY := @echo >&2 "make:"
+
+.PHONY: setup demo test test-full clean
+.DELETE_ON_ERROR:
+
+setup: $(VENV)/.installed
+	$(SAY) "ready: $(RUN) asr_service_streaming.py --help"
+
+demo: $(VENV)/.installed
+	@$(RUN) asr_service_streaming.py --demo
+
+test: $(VENV)/.installed-dev
+	$(SAY) "ruff, mypy, pytest"
+	@$(RUN) -m ruff check --quiet .
+	@$(RUN) -m ruff format --check --quiet .
+	@$(RUN) -m mypy
+	@$(RUN) -m pytest -m "not full"
+
+test-full: $(VENV)/.installed-dev
+	$(SAY) "pytest, what takes long"
+	@$(RUN) -m pytest -m full
+
+clean:
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is as old as the last installation: changed requirements are newer and install again.
+$(VENV)/.installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 8) and "make: Python 3.8 or newer is needed: make PYTHON=python3.x")'
+	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) >&2 || \
+		{ echo >&2 "make: no virtual environment; on Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
+	$(SAY) "installing requirements.txt into $(VENV): minutes the first time, as torch is large"
+	@$(PIP_INSTALL) -r requirements.txt >&2
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(SAY) "installing requirements-dev.txt"
+	@$(PIP_INSTALL) -r requirements-dev.txt >&2
+	@touch $@

@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Slice streaming: every slice of speech is decoded once, and what it said is never taken back.
+
+Speech from a microphone, a file or stdin becomes JSON lines on stdout: voice.asr_text.partial while an
+utterance goes on (each starts with the one before it), voice.asr_text.final when the speaker stops.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from common.app import run
+from common.config import SliceConfig
+from common.output import Output
+
+# Settings for those who would rather edit than type flags; a flag wins. --help lists them all.
+CONFIG = SliceConfig(
+    chunk_sec=0.6,  # seconds of speech per inference, 0.24 to 1.2: smaller is earlier text, larger is less work
+    endpoint_silence_ms=800,  # silence that ends an utterance
+    max_utterance_sec=20,  # longest utterance
+    device="auto",  # auto, cpu, cuda, cuda:N or mps
+)
+
+
+def pipeline(config: SliceConfig, output: Output) -> int:
+    """The steps, in order. Heavy packages are imported by the step that needs them."""
+    from common.funasr_engine import load_engine
+    from common.inbox import Inbox
+    from common.serve import open_source, serve
+    from common.service import Service
+    from common.utterance import Partials
+    from common.vad import SileroVad
+
+    log = logging.getLogger("asr")
+    heard_sec = config.chunk_frames * 0.06
+    if abs(heard_sec - config.chunk_sec) > 1e-6:
+        log.warning("chunk_sec %g is rounded to whole 60 ms frames: %.2f s", config.chunk_sec, heard_sec)
+    inbox = Inbox()  # audio, commands, the end of input: in order of arrival
+    source = open_source(config, inbox)  # microphone, file, raw PCM or JSON lines → 16 kHz mono
+    engine = load_engine(config)  # ParaformerStreaming; its cache carries context from slice to slice
+    vad = SileroVad()  # speech probability per 32 ms: silence costs no inference
+    service = Service(config, engine, vad, Partials(append_only=True))
+    return serve(config, source, inbox, service, output)
+
+
+if __name__ == "__main__":
+    run(CONFIG, pipeline, __doc__)

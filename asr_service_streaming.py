@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+"""True streaming: the model's cache lives through the utterance, and later context corrects the tail.
+
+Speech from a microphone, a file or stdin becomes JSON lines on stdout: voice.asr_text.partial while an
+utterance goes on (its tail may still change), voice.asr_text.final when the speaker stops.
+"""
+
+from __future__ import annotations
+
+from common.app import run
+from common.config import StreamingConfig
+from common.output import Output
+
+# Settings for those who would rather edit than type flags; a flag wins. --help lists them all.
+CONFIG = StreamingConfig(
+    chunk_size=(5, 10, 5),  # left context, chunk, look-ahead in frames of 60 ms
+    encoder_chunk_look_back=4,  # chunks
+    decoder_chunk_look_back=1,  # chunks
+    endpoint_silence_ms=800,  # silence that ends an utterance
+    max_utterance_sec=20,  # longest utterance
+    partial_interval_ms=300,  # audio between two looks at the tail that is not committed yet
+    device="auto",  # auto, cpu, cuda, cuda:N or mps
+)
+
+
+def pipeline(config: StreamingConfig, output: Output) -> int:
+    """The steps, in order. Heavy packages are imported by the step that needs them."""
+    from common.funasr_engine import load_engine
+    from common.inbox import Inbox
+    from common.serve import open_source, serve
+    from common.service import Service
+    from common.utterance import Partials
+    from common.vad import SileroVad
+
+    inbox = Inbox()  # audio, commands, the end of input: in order of arrival
+    source = open_source(config, inbox)  # microphone, file, raw PCM or JSON lines → 16 kHz mono
+    engine = load_engine(config)  # ParaformerStreaming, its cache kept through the utterance
+    vad = SileroVad()  # speech probability per 32 ms: silence costs no inference
+    partials = Partials(peek_interval=config.partial_interval_ms * 16)  # samples
+    service = Service(config, engine, vad, partials)
+    return serve(config, source, inbox, service, output)
+
+
+if __name__ == "__main__":
+    run(CONFIG, pipeline, __doc__)

@@ -1,0 +1,74 @@
+"""A sound file as a source, as fast as it goes or paced as if it were spoken."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from common.audio.convert import Converter
+from common.config import SAMPLE_RATE
+from common.events import FatalError, describe
+from common.inbox import AudioBlock, EndOfInput, Inbox, SourceFailed
+
+BLOCK_SEC = 0.1
+NOT_A_SOUND_FILE = (
+    "libsndfile cannot read it: convert it, or pipe it: ffmpeg -i FILE -f s16le -ac 1 -ar 16000 - | … --input -"
+)
+
+
+class FileSource:
+    """Opens the file at once, so that a wrong path fails before a model is loaded.
+
+    Raises FatalError ``audio_input_failed`` if it cannot be opened, ``config_invalid`` for a channel it lacks.
+    """
+
+    def __init__(self, path: str, realtime: bool, channel: int) -> None:
+        self.is_live = realtime
+        self._file = _open(path)
+        if channel > self._file.channels:
+            message = f"ValueError: --channel {channel}, but {path} has {self._file.channels} channel(s)"
+            raise FatalError("config_invalid", message)
+        self._converter = Converter(self._file.samplerate, channel)
+
+    @property
+    def duration_sec(self) -> float:
+        return float(self._file.frames / self._file.samplerate)
+
+    def run(self, inbox: Inbox) -> None:
+        """Put the whole file into ``inbox``, then EndOfInput. Runs in a thread of its own."""
+        begin = time.monotonic()
+        position = 0
+        try:
+            for frames, last in self._blocks():
+                samples = self._converter.convert(frames, last)
+                if self.is_live:  # a sample can be heard once it has been spoken
+                    time.sleep(max(0.0, begin + (position + len(samples)) / SAMPLE_RATE - time.monotonic()))
+                if len(samples):
+                    inbox.put_audio(AudioBlock(samples, position))
+                position += len(samples)
+            inbox.put(EndOfInput())
+        except Exception as error:
+            inbox.put(SourceFailed(FatalError("audio_input_failed", describe(error, NOT_A_SOUND_FILE))))
+
+    def _blocks(self) -> Any:
+        size = max(1, int(BLOCK_SEC * self._file.samplerate))
+        while True:
+            frames = self._file.read(size, dtype="float32", always_2d=True)
+            last = len(frames) < size
+            yield frames, last
+            if last:
+                return
+
+
+def _open(path: str) -> Any:
+    try:
+        import soundfile
+    except Exception as error:  # the wheel's libsndfile may fail to load, with OSError
+        raise FatalError("dependency_missing", describe(error, "pip install soundfile")) from error
+    if not Path(path).is_file():
+        raise FatalError("audio_input_failed", describe(FileNotFoundError(f"no such file: {path}"), "check --input"))
+    try:
+        return soundfile.SoundFile(path)
+    except Exception as error:
+        raise FatalError("audio_input_failed", describe(error, NOT_A_SOUND_FILE)) from error

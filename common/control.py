@@ -1,0 +1,98 @@
+"""Commands, done one after the other; each is acknowledged after its effect."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Callable, Iterator, Protocol, Tuple
+
+from common.config import CommonConfig
+from common.events import Ack, ErrorEvent, Event, FatalError, Final
+from common.inbox import Command
+from common.service import Service
+from common.settings import bad_setting, check_field
+
+Details = Tuple[Tuple[str, Any], ...]
+
+
+class Pausable(Protocol):
+    """A microphone, or audio as JSON lines."""
+
+    def pause(self) -> None:
+        """Stop listening."""
+
+    def resume(self) -> None:
+        """Listen. Raises FatalError ``audio_device_failed``."""
+
+
+class Control:
+    """Whether the service listens, and what commands do to it. ``source`` is None if it cannot be paused."""
+
+    def __init__(
+        self, service: Service, source: Pausable | None, status: Callable[[str], Details], paused: bool
+    ) -> None:
+        self.paused = paused
+        self.stopped = False
+        self.commanded = False  # whether any command has come
+        self._service = service
+        self._source = source
+        self._report = status
+
+    def handle(self, command: Command) -> Iterator[Event]:
+        """Do it; yields what it prints, the acknowledgement last."""
+        self.commanded = True
+        try:
+            if command.kind in ("flush", "pause", "stop"):
+                yield from self._finalise(command)
+            else:
+                details: Details = getattr(self, f"_{command.kind}")(command.fields)
+                yield from self._done(command, details)
+        except FatalError as error:
+            yield from self._refused(command, error)
+
+    def _finalise(self, command: Command) -> Iterator[Event]:
+        if command.kind == "pause" and self._source is None:
+            raise bad_setting("only a microphone or --input jsonl can be paused")
+        final = None
+        for event in self._service.end():
+            final = event.trace_id if isinstance(event, Final) else final
+            yield event
+        if command.kind == "pause" and self._source is not None and not self.paused:
+            self._source.pause()
+            self.paused = True
+        self.stopped = self.stopped or command.kind == "stop"
+        yield from self._done(command, (("final", final is not None),), final)
+
+    def _resume(self, _fields: dict[str, Any]) -> Details:
+        if self.paused and self._source is not None:
+            self._source.resume()
+            self._service.restart()
+            self.paused = False
+        return ()
+
+    def _reset(self, _fields: dict[str, Any]) -> Details:
+        self._service.reset()
+        return ()
+
+    def _set(self, fields: dict[str, Any]) -> Details:
+        unknown = set(fields) - {"endpoint_silence_ms"}
+        if unknown or not fields:
+            named = ", ".join(sorted(unknown)) or "nothing"
+            raise FatalError("control_invalid", f"ValueError: core.control.set takes endpoint_silence_ms, not {named}")
+        milliseconds = check_field(CommonConfig, "endpoint_silence_ms", fields["endpoint_silence_ms"])
+        self._service.set_endpoint_silence(milliseconds)
+        return ()
+
+    def _status(self, _fields: dict[str, Any]) -> Details:
+        return self._report("paused" if self.paused else "listening")
+
+    def _done(self, command: Command, details: Details, trace_id: str | None = None) -> Iterator[Event]:
+        if command.id is not None:
+            yield Ack(trace_id or uuid.uuid4().hex, command.id, True, details)
+
+    def _refused(self, command: Command, error: FatalError) -> Iterator[Event]:
+        code = "control_invalid" if error.error_code == "config_invalid" else error.error_code
+        if command.id is not None:
+            details = (("error_code", code), ("message", str(error)))
+            yield Ack(uuid.uuid4().hex, command.id, False, details)
+        else:
+            yield ErrorEvent(uuid.uuid4().hex, code, str(error))

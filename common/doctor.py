@@ -1,0 +1,247 @@
+"""``--doctor``: is everything there that the services need, and what mends what is not. Mends and downloads nothing."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Callable, cast
+
+from common.config import DEMO_MODEL, CommonConfig
+from common.events import FatalError, describe
+from common.model_files import FILES, HUB_NAMES, read_folder
+
+REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
+OLDEST_PYTHON = (3, 8)
+OK, NOTE, WRONG = "ok", "note", "WRONG"
+SYSTEM_LIBRARIES = {  # what a package needs from the system: its name for apt-get, dnf, brew
+    "sounddevice": ("libportaudio2", "portaudio", "portaudio"),
+    "soundfile": ("libsndfile1", "libsndfile", "libsndfile"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report, and the command that mends it. Only ``WRONG`` makes the installation unhealthy."""
+
+    status: str
+    text: str
+    mend: str = ""
+
+    def lines(self) -> str:
+        return f"{self.status:<6} {self.text}\n" + (f"       → {self.mend}\n" if self.mend else "")
+
+
+def report(config: CommonConfig, write: Callable[[str], None]) -> int:
+    """Check this installation and what ``config`` asks for, a line at a time.
+
+    Returns the exit status: 0 healthy, 1 something is wrong. Whatever is missing or broken is a line, not an error.
+    """
+    checks: list[Callable[[], Finding]] = [_python]
+    checks += [partial(_package, name, probe, config) for name, probe in PROBES.items()]
+    checks += [partial(_device, config)]
+    wrong = 0
+    for check in checks:
+        finding = _guarded(check)
+        write(finding.lines())
+        wrong += finding.status == WRONG
+    finding = _guarded(partial(_model, config, wrong == 0))
+    write(finding.lines())
+    wrong += finding.status == WRONG
+    write("healthy\n" if wrong == 0 else f"{wrong} thing(s) WRONG\n")
+    return 1 if wrong else 0
+
+
+def _guarded(check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except FatalError as error:  # its message ends with what to do
+        return Finding(WRONG, str(error))
+    except (Exception, SystemExit) as error:  # broken packages raise anything at all when they are imported
+        return Finding(WRONG, describe(error), INSTALL_ALL)
+
+
+def _python() -> Finding:
+    text = f"Python {platform.python_version()} ({sys.executable}), {platform.platform()}"
+    if sys.version_info[:2] < OLDEST_PYTHON:
+        return Finding(WRONG, text, "install Python {}.{} or newer, then make setup".format(*OLDEST_PYTHON))
+    return Finding(OK, text)
+
+
+def _torch(_name: str) -> str:
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    gpus = ", ".join(torch.cuda.get_device_name(index) for index in range(count))
+    return f"CUDA {gpus or 'no'}, MPS {'yes' if torch.backends.mps.is_available() else 'no'}"
+
+
+def _funasr(_name: str) -> str:
+    from common.funasr_engine import import_automodel
+
+    import_automodel()
+    return "imports"
+
+
+def _silero(_name: str) -> str:
+    from common.vad import SileroVad
+
+    SileroVad()  # runs the model a few times
+    return "its model runs"
+
+
+def _soundfile(_name: str) -> str:
+    import soundfile
+
+    mp3 = "reads mp3" if "MP3" in soundfile.available_formats() else "too old to read mp3"
+    return f"libsndfile {soundfile.__libsndfile_version__}, {mp3}"
+
+
+def _sounddevice(_name: str) -> str:
+    import sounddevice
+
+    inputs = sum(device["max_input_channels"] > 0 for device in sounddevice.query_devices())
+    return f"{sounddevice.get_portaudio_version()[1].split(',')[0]}, {inputs} input device(s)"
+
+
+def _hub(name: str) -> str:
+    _ = importlib.import_module(_module(name)).snapshot_download  # imported when it is asked for
+    return "imports"
+
+
+def _imports(name: str) -> str:
+    importlib.import_module(_module(name))
+    return "imports"
+
+
+PROBES: dict[str, Callable[[str], str]] = {  # each imports its package and says what it found
+    "numpy": _imports,
+    "torch": _torch,
+    "torchaudio": _imports,
+    "kaldi-native-fbank": _imports,
+    "funasr": _funasr,
+    "silero-vad": _silero,
+    "soxr": _imports,
+    "soundfile": _soundfile,
+    "sounddevice": _sounddevice,
+    "modelscope": _hub,
+    "huggingface-hub": _hub,
+}
+
+
+def _spare(name: str, config: CommonConfig) -> str:
+    """Why ``config`` can do without the package, or an empty string."""
+    if name == "torchaudio":
+        return "harmless: it is not used then, kaldi-native-fbank does its work"
+    if name == "sounddevice":
+        return "" if config.input == "mic" or config.input_device else "needed for a microphone only"
+    hub = {"modelscope": "ms", "huggingface-hub": "hf"}.get(name)
+    if hub is None or (hub == config.hub and config.model_dir is None and not config.demo):
+        return ""
+    return f"needed to download a model with --hub {hub} only"
+
+
+def _package(name: str, probe: Callable[[str], str], config: CommonConfig) -> Finding:
+    installed, spare = _version(name), _spare(name, config)
+    try:
+        found = f"{name} {installed}: {probe(name)}"
+    except (Exception, SystemExit) as error:
+        cause = error.__cause__ if isinstance(error, FatalError) and error.__cause__ else error
+        what = str(cause) if isinstance(cause, FatalError) else describe(cause)
+        text = f"{name} {installed or 'is not installed'}: {what}" + (f" ({spare})" if spare else "")
+        return Finding(NOTE if spare else WRONG, text, _mend(name, installed, cause))
+    pinned = _pinned(name)
+    if installed is None or not pinned or installed.split("+")[0] in pinned:
+        return Finding(OK, found)
+    return Finding(NOTE, f"{found}; tested with {' or '.join(sorted(pinned))}", INSTALL_ALL)
+
+
+def _device(config: CommonConfig) -> Finding:
+    from common.funasr_engine import choose_device
+
+    return Finding(OK, f"--device {config.device}: {choose_device(config.device)}, --threads {config.threads}")
+
+
+def _model(config: CommonConfig, can_load: bool) -> Finding:
+    """The files and, if ``can_load``, the whole way: every tensor (read with weights_only) and one inference."""
+    folder = _model_folder(config)
+    if folder is None:
+        advice = "start once with a network, give a downloaded folder with --model-dir, or try --demo"
+        return Finding(NOTE, "model not downloaded yet: the first start does it (about 880 MB, once)", advice)
+    if not can_load:
+        read_folder(folder)
+        return Finding(NOTE, f"model {folder}: all six files are there; not loaded because of what is {WRONG}")
+    from common.funasr_engine import ModelConfig, load_engine
+
+    begin = time.monotonic()
+    load_engine(cast(ModelConfig, replace(config, model_dir=str(folder))))
+    return Finding(OK, f"model {folder}: loaded, one chunk decoded, {time.monotonic() - begin:.1f} s")
+
+
+def _model_folder(config: CommonConfig) -> Path | None:
+    """Where the model lies, or None if it is still to be downloaded. Never touches the network."""
+    if config.model_dir is not None:
+        return Path(config.model_dir)
+    if config.demo:
+        return DEMO_MODEL
+    try:
+        hub = importlib.import_module("modelscope" if config.hub == "ms" else "huggingface_hub")
+        folder = Path(hub.snapshot_download(HUB_NAMES[config.hub], local_files_only=True))
+    except Exception:  # not in the cache: each hub has its own error for that
+        return None
+    return folder if all((folder / name).is_file() for name in FILES) else None
+
+
+def _module(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except Exception:  # not installed, or its metadata is damaged
+        return None
+
+
+def _pinned(name: str) -> set[str]:
+    """The versions of ``name`` in requirements.txt: several where they depend on Python's."""
+    try:
+        lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return set()
+    pins = (re.match(r"([\w.-]+)==([^\s;]+)", line) for line in lines)
+    return {pin[2] for pin in pins if pin and pin[1].replace("_", "-") == name}
+
+
+def _mend(name: str, installed: str | None, error: BaseException) -> str:
+    """The command that mends a package that does not import."""
+    if name == "torchaudio":
+        return ""
+    if installed is None or (isinstance(error, ModuleNotFoundError) and error.name != _module(name)):
+        return INSTALL_ALL  # it, or something that it needs, is missing
+    if name in SYSTEM_LIBRARIES and isinstance(error, OSError) and sys.platform != "win32":
+        debian, fedora, homebrew = SYSTEM_LIBRARIES[name]
+        if sys.platform == "darwin":
+            return f"brew install {homebrew}"
+        return f"sudo dnf install {fedora}" if shutil.which("dnf") else f"sudo apt-get install {debian}"
+    if name == "torch" and isinstance(error, OSError) and sys.platform == "win32":
+        return "winget install Microsoft.VCRedist.2015+.x64"  # the DLLs that torch's wheel expects
+    return _pip("--force-reinstall", "--no-deps", f"{name}=={installed}")
+
+
+def _pip(*arguments: str) -> str:
+    """A pip command for the Python that runs this: the one on the PATH is often another's."""
+    command = [sys.executable, "-m", "pip", "install", *arguments]
+    return subprocess.list2cmdline(command) if sys.platform == "win32" else " ".join(map(shlex.quote, command))
+
+
+INSTALL_ALL = _pip("-r", str(REQUIREMENTS))

@@ -1,0 +1,108 @@
+"""The events of the wire protocol, as values; pure.
+
+An event knows neither the time nor the stream it will be written to: the line writer stamps ``ts``
+(Unix milliseconds) where the line is written, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Union
+
+TEXT_SOURCE = "funasr.streaming.paraformer-zh"
+SERVICE_SOURCE = "voice.asr"
+
+
+@dataclass(frozen=True)
+class Partial:
+    """The whole utterance so far; ``confidence`` is 0…1, the geometric mean of its tokens' posteriors."""
+
+    trace_id: str
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Final:
+    """The last word about an utterance."""
+
+    trace_id: str
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class ErrorEvent:
+    """Something failed; ``message`` is one line: what happened, and what the user can do about it."""
+
+    trace_id: str
+    error_code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Ack:
+    """The answer to a command that bore an ``id``; ``details`` follow ``ok``, in their order.
+
+    Of a command that could not be done the details are ``error_code`` and ``message``.
+    """
+
+    trace_id: str
+    id: str | int
+    ok: bool
+    details: tuple[tuple[str, Any], ...] = ()
+
+
+Event = Union[Partial, Final, ErrorEvent, Ack]
+
+EXIT_OK = 0
+EXIT_FATAL = 1
+EXIT_BAD_SETTING = 2
+EXIT_SECOND_INTERRUPT = 130
+
+
+class FatalError(Exception):
+    """Ends the service: the open utterance is finalised, one error event printed, the process exits.
+
+    ``error_code`` is one of the protocol's; ``exit_status`` follows from it. ``str(error)`` is the
+    event's message and already starts with the type of what happened.
+    """
+
+    def __init__(self, error_code: str, message: str) -> None:
+        super().__init__(message)
+        self.error_code = error_code
+        self.exit_status = EXIT_BAD_SETTING if error_code == "config_invalid" else EXIT_FATAL
+
+
+def one_line(text: str, limit: int = 500) -> str:
+    """``text`` with every run of white space as one blank, at most ``limit`` characters."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+
+
+def describe(error: BaseException, advice: str = "") -> str:
+    """``ExceptionType: what happened``, one line; ``advice`` follows behind a semicolon."""
+    what = one_line(str(error)) or "no further details"
+    return f"{type(error).__name__}: {what}" + (f"; {advice}" if advice else "")
+
+
+def to_line(event: Event, ts: int) -> str:
+    """One JSON line with its newline, keys in the protocol's order. ``ts`` is Unix time in ms."""
+    fields: dict[str, Any] = {"type": "", "ts": ts, "trace_id": event.trace_id}
+    if isinstance(event, ErrorEvent):
+        fields["type"] = "core.error_event"
+        fields["source"] = SERVICE_SOURCE
+        fields["error_code"] = event.error_code
+        fields["message"] = one_line(event.message, limit=2000)
+    elif isinstance(event, Ack):
+        fields["type"] = "core.control_ack"
+        fields["source"] = SERVICE_SOURCE
+        fields.update(id=event.id, ok=event.ok, **dict(event.details))
+    else:
+        kind = "partial" if isinstance(event, Partial) else "final"
+        fields["type"] = f"voice.asr_text.{kind}"
+        fields["source"] = TEXT_SOURCE
+        fields["text"] = event.text
+        fields["confidence"] = round(event.confidence, 2)
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n"

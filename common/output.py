@@ -1,0 +1,161 @@
+"""stdout: claimed before anything heavy is imported, then written one whole line at a time by its own thread."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import threading
+import time
+from collections import deque
+from typing import Callable
+
+from common.events import Event, Partial, to_line
+
+IDLE_POLL_SEC = 0.4  # how often an idle writer looks whether its reader is still there
+
+
+class ReaderGone(Exception):
+    """Nobody reads stdout any more."""
+
+
+class StdoutFailed(Exception):
+    """stdout cannot be written: closed, or the disk is full."""
+
+
+class Clock:
+    """Unix time in ms that never falls and never stands still: the monotonic clock plus an offset that only
+    grows, so that a wall clock set back changes nothing and one set forward is followed."""
+
+    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._wall = wall
+        self._monotonic = monotonic
+        self._offset = wall() - monotonic()
+
+    def now_ms(self) -> int:
+        now = self._monotonic()
+        self._offset = max(self._offset, self._wall() - now)
+        return int((now + self._offset) * 1000)
+
+
+class Output:
+    """Writes lines to the stdout that the process was given; everything else that prints goes to stderr.
+
+    A thread does the writing, so that a slow reader stops nothing: behind it a newer partial of an utterance
+    replaces an older one that is not written yet; finals, errors and text are kept, in order. ``on_failure`` is
+    called, once and from that thread, when the reader is gone or stdout cannot be written, also while nothing is
+    to be written; the next call of ``write`` or ``close`` raises ReaderGone or StdoutFailed.
+    """
+
+    def __init__(self, descriptor: int, clock: Clock) -> None:
+        self.on_failure: Callable[[], None] = lambda: None
+        self._descriptor = descriptor
+        self._clock = clock
+        self._pending: deque[Event | str] = deque()
+        self._changed = threading.Condition()
+        self._idle = True
+        self._closed = False
+        self._failure: Exception | None = None
+        threading.Thread(target=self._run, name="writer", daemon=True).start()
+
+    @classmethod
+    def claim_stdout(cls) -> Output:
+        """Keep the real stdout for events and point descriptor 1 at stderr, for Python and C code alike.
+
+        Raises StdoutFailed if stdout is closed.
+        """
+        try:
+            descriptor = os.dup(1)
+        except OSError as error:
+            raise StdoutFailed(str(error)) from error
+        sys.stdout.flush()
+        os.dup2(2, 1)
+        sys.stdout = sys.stderr
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.setmode(descriptor, os.O_BINARY)
+        return cls(descriptor, Clock())
+
+    def write(self, event: Event) -> None:
+        """Hand over one event. Never waits. Raises ReaderGone or StdoutFailed once writing has failed."""
+        with self._changed:
+            self.check()
+            if isinstance(event, Partial):
+                self._drop_older_partial(event.trace_id)
+            self._pending.append(event)
+            self._changed.notify_all()
+
+    def write_text(self, text: str) -> None:
+        """Hand over text that is no event: what ``--help`` and the like print."""
+        with self._changed:
+            self.check()
+            self._pending.append(text)
+            self._changed.notify_all()
+
+    def check(self) -> None:
+        """Raises ReaderGone or StdoutFailed if writing has failed."""
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self, timeout: float | None = None) -> None:
+        """Wait until everything is written, ``timeout`` seconds at most. Only the first call does anything.
+
+        Raises ReaderGone or StdoutFailed.
+        """
+        with self._changed:
+            if not self._closed:
+                self._closed = True
+                self._changed.wait_for(lambda: self._failure or (self._idle and not self._pending), timeout)
+                self.check()
+
+    def _drop_older_partial(self, trace_id: str) -> None:
+        for waiting in self._pending:
+            if isinstance(waiting, Partial) and waiting.trace_id == trace_id:
+                self._pending.remove(waiting)
+                return
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._write_line(self._next_line())
+        except (ReaderGone, StdoutFailed) as failure:
+            with self._changed:
+                self._failure = failure
+                self._changed.notify_all()
+            self.on_failure()
+
+    def _next_line(self) -> str:
+        """The next line with its time; waits for one and looks after the reader meanwhile."""
+        while True:
+            with self._changed:
+                self._idle = True
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: bool(self._pending), IDLE_POLL_SEC)
+                if self._pending:
+                    self._idle = False
+                    line = self._pending.popleft()
+                    return line if isinstance(line, str) else to_line(line, self._clock.now_ms())
+            if _reader_is_gone(self._descriptor):
+                raise ReaderGone()
+
+    def _write_line(self, line: str) -> None:
+        rest = memoryview(line.encode("utf-8", errors="replace"))
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except (BrokenPipeError, ConnectionResetError):
+                raise ReaderGone() from None
+            except BlockingIOError:  # the parent made its end of the pipe non-blocking
+                select.select([], [self._descriptor], [])
+            except OSError as error:
+                raise StdoutFailed(str(error)) from error
+
+
+def _reader_is_gone(descriptor: int) -> bool:
+    """Whether the other end of a pipe or socket is closed. Windows has no way to ask; there a write tells."""
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(state & (select.POLLERR | select.POLLHUP) for _, state in poll.poll(0))

@@ -1,0 +1,190 @@
+"""The loop: messages out of the inbox, events onto stdout, until something ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any, Iterable, Iterator, Union
+
+from common.audio.file import FileSource
+from common.audio.microphone import Microphone
+from common.audio.pcm import PcmSource
+from common.audio.recorder import Recorder
+from common.config import DEMO_SPEECH, SAMPLE_RATE, CommonConfig
+from common.control import Control
+from common.events import EXIT_OK, EXIT_SECOND_INTERRUPT, Event, FatalError, describe
+from common.inbox import AudioBlock, BadLine, Command, EndOfCommands, Inbox, Message, SourceFailed, StdoutGone, Stop
+from common.output import Output, ReaderGone, StdoutFailed
+from common.service import Service
+from common.stats import Stats
+from common.stdin import LineReader, wants_commands
+
+log = logging.getLogger(__name__)
+
+Source = Union[FileSource, PcmSource, Microphone, LineReader]
+READER_TIMEOUT_SEC = 0.8  # behind a stop: decoding, flush and this together stay under 2 s
+LONG_FILE_SEC = 30.0  # from here on a progress bar is worth having
+
+
+def open_source(config: CommonConfig, inbox: Inbox) -> Source:
+    """The source that ``config`` asks for, opened: a microphone listens from here on, the others when they are served.
+
+    Raises FatalError ``audio_input_failed``, ``audio_device_failed``, ``dependency_missing``, ``config_invalid``.
+    """
+    if config.input == "-":
+        return PcmSource(config.sample_rate, config.channels, config.channel)
+    if config.input == "jsonl":
+        return LineReader(inbox, takes_audio=True, rate=config.sample_rate)
+    if config.input is None and config.demo:
+        return FileSource(str(DEMO_SPEECH), realtime=True, channel=config.channel)
+    if config.input in (None, "mic"):
+        return Microphone(config.input_device, config.channel, inbox, paused=config.start_paused)
+    return FileSource(str(config.input), config.realtime, config.channel)
+
+
+def serve(config: CommonConfig, source: Source, inbox: Inbox, service: Service, output: Output) -> int:
+    """Run ``source`` through ``service`` until one of them ends; returns the exit status.
+
+    Whatever ends it, the open utterance is finalised and printed first. Raises FatalError for the rest.
+    """
+    stop_on_signals(inbox)
+    output.on_failure = lambda: inbox.put(StdoutGone())
+    output.check()
+    recorder = Recorder(config.record) if config.record else None
+    with progress(source) as bar:
+        loop = Loop(config, source, inbox, service, output, recorder, bar)
+        start(config, source, inbox)
+        log.info("paused" if config.start_paused else "listening")
+        try:
+            loop.run()
+        except (ReaderGone, StdoutFailed):
+            raise
+        except Exception as error:
+            loop.emit(service.end())
+            if isinstance(error, FatalError):
+                raise
+            log.debug("internal error", exc_info=True)
+            raise FatalError("internal_error", describe(error, "--log-level debug prints where")) from error
+        finally:
+            if recorder is not None:
+                recorder.close()
+    return EXIT_OK
+
+
+def start(config: CommonConfig, source: Source, inbox: Inbox) -> None:
+    """Start the threads that fill the inbox."""
+    if isinstance(source, LineReader):
+        source.start()
+        return
+    if not isinstance(source, Microphone):
+        threading.Thread(target=source.run, args=(inbox,), name="source", daemon=True).start()
+    if wants_commands(config):
+        LineReader(inbox, takes_audio=False, rate=SAMPLE_RATE).start()
+
+
+class Loop:
+    """Takes one message after the other and prints what follows from it."""
+
+    def __init__(
+        self,
+        config: CommonConfig,
+        source: Source,
+        inbox: Inbox,
+        service: Service,
+        output: Output,
+        recorder: Recorder | None,
+        bar: Any | None,
+    ) -> None:
+        self._source = source
+        self._inbox = inbox
+        self._service = service
+        self._output = output
+        self._recorder = recorder
+        self._bar = bar
+        self._stats = Stats()
+        status = lambda state: self._stats.details(state, inbox.backlog)  # noqa: E731
+        pausable = source if isinstance(source, (Microphone, LineReader)) else None
+        self._control = Control(service, pausable, status, paused=config.start_paused)
+
+    def run(self) -> None:
+        """Until the end. Raises FatalError, ReaderGone, StdoutFailed."""
+        while not self._control.stopped:
+            if not self._take(self._inbox.get()):
+                return
+
+    def emit(self, events: Iterable[Event]) -> None:
+        for event in events:
+            if self._bar is not None:
+                self._bar.clear()
+            self._output.write(event)
+            self._stats.printed(event, time.monotonic() - self._inbox.arrived)
+
+    def _take(self, message: Message) -> bool:
+        """Whether to go on."""
+        if isinstance(message, AudioBlock):
+            self._hear(message)
+        elif isinstance(message, Command):
+            self.emit(self._control.handle(message))
+        elif isinstance(message, BadLine):
+            self.emit([self._service.error("control_invalid", message.reason)])
+        elif isinstance(message, SourceFailed):
+            raise message.error
+        elif isinstance(message, StdoutGone):
+            self._output.close()  # raises why
+        elif not isinstance(message, EndOfCommands) or self._control.commanded:
+            self.emit(self._service.end())
+            if isinstance(message, Stop):
+                self._stop(message)
+            return False
+        return True
+
+    def _hear(self, block: AudioBlock) -> None:
+        if self._control.paused:
+            return
+        if self._recorder is not None:
+            self._recorder.write(block.samples)
+        # A file that goes as fast as it can is all backlog: the optional looks at the tail are left out.
+        backlog = self._inbox.backlog if self._source.is_live else sys.maxsize
+        begin = time.monotonic()
+        self.emit(self._service.hear(block.samples, backlog))
+        self._stats.heard(block.samples, time.monotonic() - begin)
+        if self._bar is not None:
+            self._bar.update(len(block.samples) / SAMPLE_RATE)
+
+    def _stop(self, message: Stop) -> None:
+        """Say what was heard and not decoded; a reader that does not read cannot hold up the end."""
+        if message.dropped:
+            milliseconds = message.dropped * 1000 // SAMPLE_RATE
+            lost = f"TimeoutError: {milliseconds} ms of audio could not be decoded before the end"
+            self.emit([self._service.error("audio_overflow", lost)])
+        self._output.close(timeout=READER_TIMEOUT_SEC)
+
+
+def stop_on_signals(inbox: Inbox) -> None:
+    """SIGINT and SIGTERM ask for the end; a second Ctrl-C ends at once."""
+
+    def stop(number: int, _frame: Any) -> None:
+        if inbox.stopping and number == signal.SIGINT:
+            os._exit(EXIT_SECOND_INTERRUPT)
+        inbox.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+
+@contextlib.contextmanager
+def progress(source: Source) -> Iterator[Any | None]:
+    """A progress bar over a long file on stderr when that is a terminal, else None."""
+    if source.duration_sec < LONG_FILE_SEC or not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    form = "{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}]"
+    with tqdm(total=source.duration_sec, bar_format=form, file=sys.stderr, leave=False) as bar:
+        yield bar

@@ -1,0 +1,144 @@
+"""The service: audio in, events out. It knows no thread, no clock and no stream."""
+
+from __future__ import annotations
+
+import uuid
+from collections import deque
+from dataclasses import replace
+from typing import Callable, Iterator, Protocol
+
+import numpy as np
+
+from common.config import SAMPLE_RATE, CommonConfig
+from common.endpoint import End, Endpointer, EndpointSettings, Start
+from common.events import ErrorEvent, Event
+from common.recognizer import Engine
+from common.utterance import Failures, Partials, Utterance
+from common.vad import FRAME_SAMPLES, HYSTERESIS
+
+
+class Vad(Protocol):
+    def probability(self, frame: np.ndarray) -> float:
+        """Probability (0…1) that ``FRAME_SAMPLES`` samples are speech."""
+
+    def reset(self) -> None:
+        """Forget the stream."""
+
+
+class Service:
+    """Cuts the stream into frames, asks the endpointer where utterances are, and feeds the open one."""
+
+    def __init__(
+        self,
+        config: CommonConfig,
+        engine: Engine,
+        vad: Vad,
+        partials: Partials,
+        new_trace_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        settings = endpoint_settings(config)
+        self._settings = settings
+        self._engine = engine
+        self._vad = vad
+        self._partials = partials
+        self._threshold = config.vad_threshold
+        self._new_trace_id = new_trace_id
+        self._endpointer = Endpointer(settings)
+        self._history: deque[np.ndarray] = deque(maxlen=settings.pre_roll + settings.min_speech)
+        self._rest = np.zeros(0, dtype=np.float32)  # samples that do not fill a frame yet
+        self._frames = 0  # that the endpointer has counted
+        self._position = 0  # samples since the stream began, behind the last of those frames
+        self._utterance: Utterance | None = None
+        self._failures = Failures()
+
+    def hear(self, samples: np.ndarray, backlog: int = 0) -> Iterator[Event]:
+        """Take the next 16 kHz mono float32 samples of the stream; ``backlog`` more are already waiting.
+
+        However the stream is cut into blocks, the events are the same. Raises FatalError
+        ``internal_error`` after ten inference failures in a row.
+        """
+        may_peek = self._partials.peek_interval is not None and backlog <= self._partials.peek_interval
+        samples = np.concatenate([self._rest, samples])
+        whole = len(samples) // FRAME_SAMPLES * FRAME_SAMPLES
+        self._rest = samples[whole:]
+        for start in range(0, whole, FRAME_SAMPLES):
+            yield from self._hear_frame(samples[start : start + FRAME_SAMPLES], may_peek)
+
+    def end(self) -> Iterator[Event]:
+        """Finalise the open utterance with every sample that was heard: at the end of the stream, and at a flush."""
+        if self._utterance is not None:
+            yield from self._utterance.feed(self._rest, may_peek=False)
+            yield from self._finalise()
+        self._cut()
+
+    def reset(self) -> None:
+        """Drop the open utterance without a final."""
+        self._utterance = None
+        self._cut()
+
+    def restart(self) -> None:
+        """Listen anew after a pause: what comes next has nothing to do with what was heard. No utterance is open."""
+        self._cut()
+        self._vad.reset()
+        self._endpointer = Endpointer(self._settings)
+        self._frames = 0
+
+    def set_endpoint_silence(self, milliseconds: int) -> None:
+        """From the next utterance on; 0: silence ends none."""
+        self._settings = replace(self._settings, endpoint_silence=frames(milliseconds))
+        if self._utterance is None:
+            self._endpointer.settings = self._settings
+
+    def _cut(self) -> None:
+        """No sample from before here belongs to what comes."""
+        self._endpointer.close()
+        self._endpointer.settings = self._settings
+        self._history.clear()
+        self._position += len(self._rest)
+        self._rest = self._rest[:0]
+
+    def error(self, error_code: str, message: str) -> ErrorEvent:
+        """An error event of the open utterance, or of none."""
+        trace_id = self._utterance.trace_id if self._utterance is not None else self._new_trace_id()
+        return ErrorEvent(trace_id, error_code, message)
+
+    def _hear_frame(self, frame: np.ndarray, may_peek: bool) -> Iterator[Event]:
+        self._frames += 1
+        self._position += FRAME_SAMPLES
+        self._history.append(frame)
+        threshold = self._threshold - (HYSTERESIS if self._endpointer.is_open else 0.0)
+        transition = self._endpointer.step(self._vad.probability(frame) >= threshold)
+        if isinstance(transition, Start):
+            yield from self._open(transition.first_frame, may_peek)
+        elif self._utterance is not None:
+            yield from self._utterance.feed(frame, may_peek)
+        if isinstance(transition, End):
+            yield from self._finalise()
+
+    def _open(self, first_frame: int, may_peek: bool) -> Iterator[Event]:
+        reach_back = self._frames - first_frame
+        first_sample = self._position - reach_back * FRAME_SAMPLES
+        self._utterance = Utterance(self._new_trace_id(), first_sample, self._engine, self._partials, self._failures)
+        for frame in list(self._history)[-reach_back:]:
+            yield from self._utterance.feed(frame, may_peek)
+
+    def _finalise(self) -> Iterator[Event]:
+        assert self._utterance is not None
+        yield from self._utterance.finalise(self._endpointer.trailing_silence * FRAME_SAMPLES)
+        self._utterance = None
+        self._endpointer.settings = self._settings
+
+
+def frames(milliseconds: float) -> int:
+    """Frames of 32 ms, rounded up."""
+    return int(-(-milliseconds * SAMPLE_RATE // (1000 * FRAME_SAMPLES)))
+
+
+def endpoint_settings(config: CommonConfig) -> EndpointSettings:
+    """The settings in frames."""
+    return EndpointSettings(
+        endpoint_silence=frames(config.endpoint_silence_ms),
+        min_speech=frames(config.min_speech_ms),
+        pre_roll=frames(config.pre_roll_ms),
+        max_utterance=frames(config.max_utterance_sec * 1000),
+    )

@@ -1,0 +1,35 @@
+#!/usr/bin/env node
+// Spawns the recogniser, reads its lines, pauses it while this program speaks, restarts it when it dies.
+import { spawn } from "node:child_process";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const python = process.env.PYTHON ?? "python3";
+const args = [join(root, "asr_service_streaming.py"), ...process.argv.slice(2)];
+
+function start() {
+  const service = spawn(python, args, { stdio: ["pipe", "pipe", "inherit"] });
+  const send = (kind, fields = {}) => service.stdin.write(JSON.stringify({ type: `core.control.${kind}`, ...fields }) + "\n");
+  service.stdin.on("error", () => {}); // the service has gone: its exit says why
+
+  createInterface({ input: service.stdout }).on("line", (line) => {
+    const event = JSON.parse(line);
+    if (event.type === "voice.asr_text.final") {
+      send("pause"); // an assistant that speaks must not hear itself
+      console.log("heard:", event.text);
+      send("resume");
+    } else if (event.type === "core.error_event") {
+      console.error(event.error_code, event.message);
+    }
+  });
+
+  process.removeAllListeners("SIGINT").once("SIGINT", () => send("stop"));
+  service.on("close", (status) => {
+    if (status === 0 || status === 2) process.exit(status); // ended as asked, or a flag is wrong
+    setTimeout(start, 1000);
+  });
+}
+
+start();

@@ -1,0 +1,33 @@
+"""Recordings through the real service in this process: real model, real VAD, no thread and no clock."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import Any
+
+import numpy as np
+
+from common.config import SliceConfig, StreamingConfig
+from common.events import Final
+from common.service import Service
+from common.utterance import Partials
+from common.vad import SileroVad
+
+BLOCK = 1600  # samples
+
+
+@functools.lru_cache(maxsize=None)
+def vad() -> SileroVad:
+    return SileroVad()
+
+
+def recognise(engine: Any, samples: np.ndarray, config: SliceConfig | StreamingConfig) -> list[str]:
+    """The texts of the finals. As for a file that goes as fast as it can, the tail is not looked at."""
+    service = Service(config, engine.configured(config), vad(), Partials(append_only=True))
+    vad().reset()
+    events = []
+    for start in range(0, len(samples), BLOCK):
+        events += service.hear(samples[start : start + BLOCK], backlog=sys.maxsize)
+    events += service.end()
+    return [event.text for event in events if isinstance(event, Final)]

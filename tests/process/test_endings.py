@@ -1,0 +1,97 @@
+"""Every way a spawned service ends, and what it prints before."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.audio import ROOT, read
+from tests.process.spawned import checked, command, environment, listening
+from tests.process.test_speech import SCRIPTS, a_recording
+
+F_SETPIPE_SZ = 1031  # fcntl's number on Linux; the name came with Python 3.10
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_signal_in_mid_utterance_yields_the_final_and_status_0(script: str, number: signal.Signals) -> None:
+    with listening(script) as running:
+        running.speak(read(a_recording()))
+        running.wait_for(b"partial")
+        begin = time.monotonic()
+        running.signal(number)
+        ended = running.end()
+        assert time.monotonic() - begin < 5  # 2 s, and more on a busy machine
+    assert ended.status == 0
+    assert ended.events[-1]["type"] == "voice.asr_text.final"
+    assert ended.events[-1]["trace_id"] == ended.events[-2]["trace_id"]
+    assert len(ended.finals) == 1
+    assert "Traceback" not in ended.log
+
+
+def test_a_signal_in_silence_ends_quietly() -> None:
+    with listening("asr_service") as running:
+        running.signal(signal.SIGTERM)
+        ended = running.end()
+    assert (ended.status, ended.events) == (0, [])
+    assert "Traceback" not in ended.log
+
+
+def test_a_signal_while_the_model_loads_ends_at_once() -> None:
+    process = subprocess.Popen(command("asr_service", "--demo"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGTERM)
+    stdout, log = process.communicate(timeout=2)
+    assert (process.returncode, stdout) == (0, b"")
+    assert b"Traceback" not in log
+
+
+def test_a_second_interrupt_ends_at_once_with_130() -> None:
+    """The reader has stopped and the pipe is full, so the final cannot be written and the first one waits."""
+    read_end, write_end = os.pipe()
+    fcntl.fcntl(write_end, F_SETPIPE_SZ, 4096)
+    arguments = command("asr_service", "--demo", "--input", "-")
+    process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=write_end, stderr=subprocess.PIPE)
+    assert process.stdin is not None and process.stderr is not None
+    while b"listening" not in process.stderr.readline():
+        assert process.poll() is None
+    os.write(write_end, b"x" * 4096)
+    process.stdin.write((read(a_recording()) * 32767).astype("<i2").tobytes())
+    process.stdin.flush()
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.7)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(2) == 130
+    process.stdin.close()
+    process.stderr.close()
+    os.close(read_end)
+    os.close(write_end)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_reader_that_takes_one_line_and_goes_ends_it_quietly(script: str) -> None:
+    pipe = '"$0" "$1" --demo --input "$2" --log-level error | head -1; echo "${PIPESTATUS[0]}"'
+    arguments = ["bash", "-c", pipe, sys.executable, str(ROOT / f"{script}.py"), str(a_recording())]
+    done = subprocess.run(arguments, capture_output=True, timeout=120, env=environment(), check=False)
+    line, status = done.stdout.splitlines()
+    assert checked(line + b"\n")[0]["type"] == "voice.asr_text.partial"
+    assert status == b"0"
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize("target", [">&-", "> /dev/full"])
+def test_a_stdout_that_cannot_be_written_is_said_on_stderr_with_status_1(target: str) -> None:
+    shell = f'exec "$0" "$1" --input no-such-file {target}'
+    arguments = ["bash", "-c", shell, sys.executable, str(ROOT / "asr_service.py")]
+    done = subprocess.run(arguments, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert b"stdout cannot be written" in done.stderr
+    assert b"Traceback" not in done.stderr

@@ -1,0 +1,49 @@
+"""Lines as the protocol has them, byte for byte."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from common.events import ErrorEvent, FatalError, Final, Partial, describe, to_line
+
+ID = "a8c1" * 8
+
+
+def test_a_partial_is_written_with_the_keys_of_the_protocol_in_its_order() -> None:
+    assert to_line(Partial(ID, "你好", 0.904), 1697634534123) == (
+        f'{{"type":"voice.asr_text.partial","ts":1697634534123,"trace_id":"{ID}",'
+        '"source":"funasr.streaming.paraformer-zh","text":"你好","confidence":0.9}\n'
+    )
+
+
+def test_a_final_is_written_with_the_keys_of_the_protocol_in_its_order() -> None:
+    assert to_line(Final(ID, "你好，世界", 0.95), 1697634535456) == (
+        f'{{"type":"voice.asr_text.final","ts":1697634535456,"trace_id":"{ID}",'
+        '"source":"funasr.streaming.paraformer-zh","text":"你好，世界","confidence":0.95}\n'
+    )
+
+
+def test_an_error_is_written_with_the_keys_of_the_protocol_in_its_order() -> None:
+    assert to_line(ErrorEvent(ID, "infer_partial_failed", "RuntimeError: …"), 1697634590230) == (
+        f'{{"type":"core.error_event","ts":1697634590230,"trace_id":"{ID}",'
+        '"source":"voice.asr","error_code":"infer_partial_failed","message":"RuntimeError: …"}\n'
+    )
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "a\u2028b", 'a"b', "\x00", "\ud800"])
+def test_a_line_is_one_line_whatever_the_text_holds(text: str) -> None:
+    line = to_line(ErrorEvent(ID, "internal_error", text), 1).encode("utf-8", errors="replace").decode()
+    assert line.count("\n") == 1 and line.endswith("\n")
+    assert json.loads(line)["error_code"] == "internal_error"
+
+
+def test_describe_gives_one_line_with_the_type_and_the_advice() -> None:
+    assert describe(ValueError("two\nlines"), "do this") == "ValueError: two lines; do this"
+    assert describe(MemoryError()) == "MemoryError: no further details"
+
+
+def test_a_bad_setting_exits_with_2_and_every_other_fatal_error_with_1() -> None:
+    assert FatalError("config_invalid", "").exit_status == 2
+    assert FatalError("model_load_failed", "").exit_status == 1

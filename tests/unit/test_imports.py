@@ -1,0 +1,76 @@
+"""Import arrows go down only, and the core does no I/O: a walk over the source holds both."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+
+import pytest
+
+from tests.audio import ROOT
+
+LAYERS = [  # a module may import from the lines below its own
+    ["app", "serve"],
+    ["control", "stdin"],
+    ["service", "doctor", "command_line", "commands", "stats"],
+    ["utterance"],
+    ["funasr_engine", "audio.file", "audio.pcm", "audio.microphone", "audio.recorder"],
+    ["endpoint", "recognizer", "vad", "output", "inbox", "model_files", "audio.convert"],
+    ["audio.quiet", "audio"],
+    ["config", "transcript"],
+    ["settings"],
+    ["events"],
+    [""],
+]
+PURE = ["endpoint", "transcript", "events", "config", "settings", "command_line", "commands", "control", "stats"]
+HEAVY = {"torch", "funasr", "sounddevice", "soundfile", "soxr", "modelscope", "yaml", "tqdm"}
+LEVEL = {module: depth for depth, modules in enumerate(LAYERS) for module in modules}
+
+
+def module_files() -> dict[str, ast.Module]:
+    found = {}
+    for path in sorted((ROOT / "common").rglob("*.py")):
+        parts = path.relative_to(ROOT / "common").with_suffix("").parts
+        name = ".".join(part for part in parts if part != "__init__")
+        found[name] = ast.parse(path.read_text(encoding="utf-8"))
+    return found
+
+
+def imports(tree: ast.AST) -> set[str]:
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    return names | {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+
+
+def test_import_arrows_go_down_only() -> None:
+    for name, tree in module_files().items():
+        assert name in LEVEL, f"common/{name} has no place in the table"
+        for target in imports(tree):
+            if target == "common" or target.startswith("common."):
+                below = target[len("common.") :]
+                assert LEVEL[below] > LEVEL[name], f"{name} imports {below}"
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_the_core_imports_the_standard_library_alone(name: str) -> None:
+    outside = {target.split(".")[0] for target in imports(module_files()[name])} - {"common", "numpy", "__future__"}
+    assert outside <= set(sys.stdlib_module_names)
+    assert not outside & {"os", "io", "socket", "subprocess", "threading", "time"}
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
+    for name, tree in module_files().items():
+        at_import = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+        heavy = {target.split(".")[0] for node in at_import for target in imports(node)} & HEAVY
+        assert not heavy, f"common/{name} imports {heavy} at once"
+
+
+@pytest.mark.parametrize("script", ["asr_service", "asr_service_streaming"])
+def test_importing_a_script_brings_neither_torch_nor_funasr(script: str) -> None:
+    code = f"import sys, {script}; sys.exit(any(m in sys.modules for m in ('torch', 'funasr', 'numpy', 'sounddevice')))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=str(ROOT), check=False).returncode == 0
+
+
+@pytest.mark.parametrize("script", ["asr_service.py", "asr_service_streaming.py"])
+def test_a_script_stays_thin(script: str) -> None:
+    assert len((ROOT / script).read_text(encoding="utf-8").splitlines()) < 120

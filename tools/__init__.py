@@ -1,0 +1,1 @@
+"""Benchmarks and converters, never imported by common/."""
