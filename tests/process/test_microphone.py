@@ -18,6 +18,17 @@ from tests.process.spawned import Running, checked, command, running_process
 from tests.process.test_speech import a_recording, transcripts
 from tests.process.virtual_microphone import MISSING, VirtualMicrophone, virtual_microphone
 
+SLOW_IMPORTS = """
+import os, sys, time
+
+class Wait:
+    def find_spec(self, name, path=None, target=None):
+        while name in ("torch", "openvino") and not os.path.exists({go_on!r}):
+            time.sleep(0.05)
+
+sys.meta_path.insert(0, Wait())
+"""
+
 needs_pulseaudio = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
 
@@ -40,6 +51,13 @@ def listening_to(microphone: VirtualMicrophone, *arguments: str) -> Iterator[Run
     )
     with running_process(process) as running:
         yield running
+
+
+def slow_loading(folder: Path) -> tuple[dict[str, str], Path]:
+    """An environment in which the packages that compute load only once a file exists, however fast the machine is."""
+    go_on = folder / "go-on"
+    (folder / "sitecustomize.py").write_text(SLOW_IMPORTS.format(go_on=str(go_on)), encoding="utf-8")
+    return {"PYTHONPATH": str(folder)}, go_on
 
 
 def hears(running: Running) -> None:
@@ -66,11 +84,15 @@ def test_speech_at_the_microphone_comes_out_as_text(tmp_path: Path, rate: int, c
 
 @needs_pulseaudio
 def test_what_is_said_while_the_model_loads_is_not_lost(tmp_path: Path) -> None:
-    with virtual_microphone(tmp_path, 16000, 1) as microphone, listening_to(microphone) as running:
-        running.wait_for(b"microphone:", "log")
-        microphone.play(playable(tmp_path))
-        assert b"listening" not in running.log, "the model was loaded before the speech had ended"
-        hears(running)
+    loading, go_on = slow_loading(tmp_path)
+    with virtual_microphone(tmp_path, 16000, 1) as microphone:
+        microphone.environment.update(loading)
+        with listening_to(microphone) as running:
+            running.wait_for(b"microphone:", "log")
+            microphone.play(playable(tmp_path))
+            assert b"listening" not in running.log, "the model was loaded before the speech had ended"
+            go_on.touch()
+            hears(running)
 
 
 @needs_pulseaudio
