@@ -24,12 +24,12 @@ CONFIG = SliceConfig(
 
 def pipeline(config: SliceConfig, output: Output) -> int:
     """The steps, in order. Heavy packages are imported by the step that needs them."""
-    from common.funasr_engine import load_engine
+    from common.engine import load_engine
     from common.inbox import Inbox
     from common.serve import open_source, serve
     from common.service import Service
     from common.utterance import Partials
-    from common.vad import SileroVad
+    from common.vad import load_vad
 
     log = logging.getLogger("asr")
     heard_sec = config.chunk_frames * 0.06
@@ -38,7 +38,7 @@ def pipeline(config: SliceConfig, output: Output) -> int:
     inbox = Inbox()  # audio, commands, the end of input: in order of arrival
     source = open_source(config, inbox)  # microphone, file, raw PCM or JSON lines → 16 kHz mono
     engine = load_engine(config)  # ParaformerStreaming; its cache carries context from slice to slice
-    vad = SileroVad()  # speech probability per 32 ms: silence costs no inference
+    vad = load_vad()  # speech probability per 32 ms: silence costs no inference
     service = Service(config, engine, vad, Partials(append_only=True))
     return serve(config, source, inbox, service, output)
 

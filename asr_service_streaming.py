@@ -25,17 +25,17 @@ CONFIG = StreamingConfig(
 
 def pipeline(config: StreamingConfig, output: Output) -> int:
     """The steps, in order. Heavy packages are imported by the step that needs them."""
-    from common.funasr_engine import load_engine
+    from common.engine import load_engine
     from common.inbox import Inbox
     from common.serve import open_source, serve
     from common.service import Service
     from common.utterance import Partials
-    from common.vad import SileroVad
+    from common.vad import load_vad
 
     inbox = Inbox()  # audio, commands, the end of input: in order of arrival
     source = open_source(config, inbox)  # microphone, file, raw PCM or JSON lines → 16 kHz mono
     engine = load_engine(config)  # ParaformerStreaming, its cache kept through the utterance
-    vad = SileroVad()  # speech probability per 32 ms: silence costs no inference
+    vad = load_vad()  # speech probability per 32 ms: silence costs no inference
     partials = Partials(peek_interval=config.partial_interval_ms * 16)  # samples
     service = Service(config, engine, vad, partials)
     return serve(config, source, inbox, service, output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, Union
 
 from common.settings import (
     bad_setting,
@@ -48,6 +48,14 @@ class CommonConfig:
         metavar="ms|hf",
     )
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps", device_name, "model")
+    engine: str = setting(
+        "auto",
+        "what decodes: openvino (int8, CPU), torch (single precision, any device), funasr (FunASR's own loop),"
+        " auto: openvino on a CPU if its text is the same, else torch",
+        one_of("auto", "openvino", "torch", "funasr"),
+        "model",
+        metavar="ENGINE",
+    )
     threads: int = setting(2, "CPU threads for inference", number_in(1, 256, "threads"), "model", metavar="N")
 
     input: str | None = setting(
@@ -208,3 +216,6 @@ class StreamingConfig(CommonConfig):
         "recognition",
         metavar="MS",
     )
+
+
+ModelConfig = Union[SliceConfig, StreamingConfig]

@@ -93,9 +93,9 @@ def _funasr(_name: str) -> str:
 
 
 def _silero(_name: str) -> str:
-    from common.vad import SileroVad
+    from common.vad import load_vad
 
-    SileroVad()  # runs the model a few times
+    load_vad()
     return "its model runs"
 
 
@@ -166,7 +166,7 @@ def _package(name: str, probe: Callable[[str], str], config: CommonConfig) -> Fi
 
 
 def _device(config: CommonConfig) -> Finding:
-    from common.funasr_engine import choose_device
+    from common.device import choose_device
 
     return Finding(OK, f"--device {config.device}: {choose_device(config.device)}, --threads {config.threads}")
 
@@ -180,7 +180,8 @@ def _model(config: CommonConfig, can_load: bool) -> Finding:
     if not can_load:
         read_folder(folder)
         return Finding(NOTE, f"model {folder}: all six files are there; not loaded because of what is {WRONG}")
-    from common.funasr_engine import ModelConfig, load_engine
+    from common.config import ModelConfig
+    from common.engine import load_engine
 
     begin = time.monotonic()
     load_engine(cast(ModelConfig, replace(config, model_dir=str(folder))))

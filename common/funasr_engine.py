@@ -7,30 +7,19 @@ over the whole utterance and their log-posteriors. ``funasr`` is imported when a
 from __future__ import annotations
 
 import copy
-import importlib
-import logging
 import os
 import sys
-import time
-from typing import Any, Sequence, Union
+from typing import Any, Sequence
 
 import numpy as np
 
 from common.audio.quiet import quiet_noise
-from common.config import LFR_FRAME_SAMPLES, SliceConfig, StreamingConfig
+from common.config import LFR_FRAME_SAMPLES, ModelConfig
+from common.device import INSTALL, import_or_explain
 from common.events import FatalError, describe
-from common.model_files import ModelFiles, failed, find_model, load_state
+from common.model_files import ModelFiles, checked_state, failed
 from common.recognizer import Hypothesis
-from common.settings import bad_setting
 
-log = logging.getLogger(__name__)
-
-ModelConfig = Union[SliceConfig, StreamingConfig]
-
-DEMO_NOTICE = (
-    "demo: a small model that knows the sentences of its grammar and espeak-ng's voices and nothing else; people come"
-    " out as noise. It shows that the installation works."
-)
 SHORTEST_LAST_PIECE = LFR_FRAME_SAMPLES  # samples: is_final with fewer ignores them (paraformer_streaming/model.py:715)
 
 
@@ -125,54 +114,21 @@ class FunasrSession:
         return self._engine.decode(piece, cache, is_final=True)
 
 
-def load_engine(config: ModelConfig) -> FunasrEngine:
-    """The model that ``config`` asks for, on its device, warmed up by one real inference.
+def load_funasr(config: ModelConfig, files: ModelFiles, device: str) -> FunasrEngine:
+    """FunASR's own model from a checked folder, warmed up by one real inference.
 
-    Raises FatalError: ``model_load_failed`` for the folder or the download, ``dependency_missing`` for torch or
-    FunASR, ``config_invalid`` for a device that this machine does not have.
+    Raises FatalError: ``model_load_failed`` for the folder, ``dependency_missing`` for torch or FunASR.
     """
-    begin = time.monotonic()
-    device = choose_device(config.device)
-    files = find_model(config)
-    if config.demo:
-        log.warning(DEMO_NOTICE)
     AutoModel = import_automodel()
     try:
         model, build = AutoModel.build_model(**build_arguments(files, config.threads, device))
     except Exception as error:
         raise failed(error, f"{files.path('config.yaml')} does not describe a model that FunASR can build") from error
-    load_state(model, files)
+    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    model.load_state_dict(checked_state(files, shapes), strict=True)
     engine = FunasrEngine(model.to(device).eval(), build["frontend"], build, files.tokens, config)
     engine.decode(quiet_noise(0, engine.chunk_samples), engine.new_cache(), is_final=True)
-    log.info("%s on %s, %d threads, ready after %.1f s", files.folder, device, config.threads, time.monotonic() - begin)
     return engine
-
-
-def choose_device(wanted: str) -> str:
-    """``wanted`` as torch names it. auto is CUDA where there is one, else the CPU: MPS only when asked for, as
-    FunASR's streaming path is not tested on it."""
-    torch = import_or_explain("torch")
-    if wanted == "auto":
-        return "cuda:0" if torch.cuda.is_available() else "cpu"
-    if wanted.startswith("cuda"):
-        index = int(wanted[5:] or 0)
-        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if index >= count:
-            raise bad_setting(
-                f"--device {wanted}: torch {torch.__version__} sees {count} CUDA device(s); use --device cpu"
-            )
-        return f"cuda:{index}"
-    if wanted == "mps" and not torch.backends.mps.is_available():
-        raise bad_setting("--device mps: torch sees no Apple GPU here; use --device cpu")
-    return wanted
-
-
-def import_or_explain(package: str) -> Any:
-    """The package, or FatalError ``dependency_missing`` with the command that installs it."""
-    try:
-        return importlib.import_module(package)
-    except Exception as error:
-        raise FatalError("dependency_missing", describe(error, "pip install -r requirements.txt")) from error
 
 
 def import_automodel() -> Any:
@@ -187,7 +143,7 @@ def import_automodel() -> Any:
     try:
         return funasr.AutoModel
     except Exception as error:  # imported lazily: what it needs may still be missing
-        raise FatalError("dependency_missing", describe(error, "pip install -r requirements.txt")) from error
+        raise FatalError("dependency_missing", describe(error, INSTALL)) from error
 
 
 def build_arguments(files: ModelFiles, threads: int, device: str) -> dict[str, Any]:

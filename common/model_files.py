@@ -8,9 +8,10 @@ import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping
 
 from common.config import DEMO_MODEL, CommonConfig
+from common.device import import_or_explain
 from common.events import FatalError, describe
 
 log = logging.getLogger(__name__)
@@ -151,13 +152,13 @@ def _check_mean_and_variance(path: Path, conf: dict[str, Any]) -> None:
         raise failed(ValueError(f"{path} holds {found or 'no'} values, the model needs [{wanted}, {wanted}]"))
 
 
-def load_state(model: Any, files: ModelFiles) -> None:
-    """Fill ``model`` with the checkpoint's tensors, read as plain tensors (``weights_only``), every one checked.
+def checked_state(files: ModelFiles, wanted: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """The checkpoint's tensors of these names and shapes, read as plain tensors (``weights_only``), every one checked.
 
     FunASR's own loader goes on with random weights where a tensor is missing or has another shape.
+    Raises FatalError ``model_load_failed``.
     """
-    import torch
-
+    torch = import_or_explain("torch")
     path = files.path("model.pt")
     try:
         state = torch.load(str(path), map_location="cpu", weights_only=True)
@@ -166,15 +167,14 @@ def load_state(model: Any, files: ModelFiles) -> None:
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(state, dict) and isinstance(state.get(key), dict):
             state = state[key]
-    wanted = model.state_dict()
     if not isinstance(state, dict):
         raise failed(ValueError(f"{path} holds no tensors"))
     state = {key[7:] if key.startswith("module.") else key: value for key, value in state.items()}
-    wrong = [key for key, tensor in wanted.items() if getattr(state.get(key), "shape", None) != tensor.shape]
+    wrong = [key for key, shape in wanted.items() if getattr(state.get(key), "shape", None) != shape]
     if wrong:
         what = "is missing or has another shape in"
         raise failed(
             ValueError(f"{wrong[0]} (and {len(wrong) - 1} more tensors) {what} {path}"),
             "model.pt, config.yaml and tokens.json must come from the same model: " + AGAIN,
         )
-    model.load_state_dict({key: state[key] for key in wanted}, strict=True)
+    return {key: state[key] for key in wanted}

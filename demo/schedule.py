@@ -29,6 +29,7 @@ PHASES = (
     Phase(passes=7, frames=1600, peak=2e-3, warm_up=500, count_weight=1.0, latin=1),
     Phase(passes=2, frames=1100, peak=1e-3, warm_up=100, count_weight=1.0, latin=1),
     Phase(passes=2, frames=1100, peak=1e-3, warm_up=100, count_weight=4.0, latin=2),
+    Phase(passes=4, frames=1100, peak=1e-3, warm_up=100, count_weight=4.0, latin=2),
 )
 # How much is masked in each pass: at first there is enough to do with finding the characters at all.
 STRENGTHS = (0.0, 1.0, 1.0, 1.0, 0.4, 0.4, 0.4, 0.2)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable
+from typing import Callable
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from common.config import DEMO_MODEL, StreamingConfig
+from common.config import DEMO_MODEL, ModelConfig, StreamingConfig
+from common.recognizer import Engine
 
 # A busy machine is no finding: no example has a time limit, and slow generation is no failure.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -16,12 +17,18 @@ settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")
-def demo_engine() -> Callable[..., Any]:
-    """The demo model on FunASR's engine, loaded once; call it with settings for another view of the same model."""
-    from common.funasr_engine import FunasrEngine, load_engine
+def demo_engine() -> Callable[[ModelConfig], Engine]:
+    """The demo model in single precision, loaded once; call it with the settings of a service."""
+    from common.engine import load_engine
+    from common.paraformer import Shape
+    from common.session import ParaformerEngine
 
     @functools.lru_cache(maxsize=None)
-    def load() -> FunasrEngine:
-        return load_engine(StreamingConfig(model_dir=str(DEMO_MODEL), device="cpu", threads=1))
+    def load() -> ParaformerEngine:
+        return load_engine(StreamingConfig(model_dir=str(DEMO_MODEL), device="cpu", threads=1, engine="torch"))
 
-    return lambda **settings: load().configured(StreamingConfig(device="cpu", **settings))
+    def engine(config: ModelConfig) -> ParaformerEngine:
+        base = load()
+        return ParaformerEngine(base.network, base.frontend, Shape.of(config), base.token_list)
+
+    return engine

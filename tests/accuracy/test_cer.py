@@ -7,13 +7,14 @@ noise at 10 dB. It is the demo model's CER: it says that the path is right, noth
 from __future__ import annotations
 
 import re
-from typing import Any, Callable
+from typing import Callable
 
 import jiwer
 import numpy as np
 import pytest
 
-from common.config import SliceConfig, StreamingConfig
+from common.config import ModelConfig, SliceConfig, StreamingConfig
+from common.recognizer import Engine
 from demo.grammar import sentences
 from demo.speak import HELD_OUT_VOICES, TRAINING_VOICES, available, in_room, random_manner, speak
 from tests.accuracy.through import recognise
@@ -50,8 +51,8 @@ def spoken(voices: list[str], snr_db: float, kinds: list[str]) -> list[tuple[str
 @pytest.mark.parametrize(("voices", "snr_db", "kinds", "goal", "worse"), CONDITIONS)
 @pytest.mark.parametrize("config", SERVICES)
 def test_cer_on_unseen_sentences(
-    demo_engine: Callable[..., Any],
-    config: SliceConfig | StreamingConfig,
+    demo_engine: Callable[[ModelConfig], Engine],
+    config: ModelConfig,
     voices: list[str],
     snr_db: float,
     kinds: list[str],
@@ -61,7 +62,7 @@ def test_cer_on_unseen_sentences(
     wanted, heard = [], []
     for text, samples in spoken(voices, snr_db, kinds):
         wanted.append(units(text))
-        heard.append(units(" ".join(recognise(demo_engine(), samples, config))))
+        heard.append(units(" ".join(recognise(demo_engine(config), samples, config))))
     measured = jiwer.process_words(wanted, heard)
     wrong = [f"{want} → {got}" for want, got in zip(wanted, heard) if want != got]
     print(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Callable
 
 import jiwer
 import numpy as np
 import pytest
 
 from common.audio.quiet import quiet_noise
-from common.config import SliceConfig, StreamingConfig
+from common.config import ModelConfig, SliceConfig, StreamingConfig
+from common.recognizer import Engine
 from tests.accuracy.through import recognise
 from tests.audio import DEMO_SPEECH, read, speech_in
 from tests.process.test_speech import transcripts
@@ -38,7 +39,7 @@ def single_recordings() -> list[str]:
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_speech_cut_right_before_and_behind_it_keeps_its_first_and_last_character(
-    demo_engine: Callable[..., Any], config: SliceConfig | StreamingConfig
+    demo_engine: Callable[[ModelConfig], Engine], config: ModelConfig
 ) -> None:
     """Against the decode of the same speech with a second of quiet around it."""
     names = single_recordings()
@@ -47,8 +48,8 @@ def test_speech_cut_right_before_and_behind_it_keeps_its_first_and_last_characte
     for name in names:
         speech = speech_in(read(DEMO_SPEECH / name))
         ample = np.concatenate([quiet_noise(0, 16000), speech, quiet_noise(0, 16000)])
-        wanted = "".join(recognise(demo_engine(), ample, config))
-        heard = "".join(recognise(demo_engine(), speech, config))
+        wanted = "".join(recognise(demo_engine(config), ample, config))
+        heard = "".join(recognise(demo_engine(config), speech, config))
         assert wanted and heard, f"{name}: nothing was heard"
         if loses_an_edge(wanted, heard):
             lost.add(name)

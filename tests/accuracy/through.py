@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import Any
 
 import numpy as np
 
 from common.config import SliceConfig, StreamingConfig
 from common.events import Final
+from common.recognizer import Engine
 from common.service import Service
 from common.utterance import Partials
-from common.vad import SileroVad
+from common.vad import OpenvinoVad, TorchVad, load_vad
 
 BLOCK = 1600  # samples
 
 
 @functools.lru_cache(maxsize=None)
-def vad() -> SileroVad:
-    return SileroVad()
+def vad() -> OpenvinoVad | TorchVad:
+    return load_vad()
 
 
-def recognise(engine: Any, samples: np.ndarray, config: SliceConfig | StreamingConfig) -> list[str]:
+def recognise(engine: Engine, samples: np.ndarray, config: SliceConfig | StreamingConfig) -> list[str]:
     """The texts of the finals. As for a file that goes as fast as it can, the tail is not looked at."""
-    service = Service(config, engine.configured(config), vad(), Partials(append_only=True))
+    service = Service(config, engine, vad(), Partials(append_only=True))
     vad().reset()
     events = []
     for start in range(0, len(samples), BLOCK):

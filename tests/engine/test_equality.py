@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -10,7 +11,10 @@ import pytest
 
 from common.audio.quiet import quiet_noise
 from common.config import DEMO_MODEL, StreamingConfig
-from common.funasr_engine import FunasrEngine, load_engine
+from common.engine import load_engine
+from common.paraformer import Shape
+from common.recognizer import Engine
+from common.session import ParaformerEngine
 from tests.audio import recordings_of_many_lengths
 from tests.engine.reference import FunasrLoop
 from tools.make_random_model import make
@@ -22,16 +26,36 @@ NEAR_TIE = 1e-3  # log-probability: below this lead, rounding may choose the oth
 SAME_LOG_PROB = 1e-3
 REAL_GEOMETRY = Path(__file__).resolve().parents[2] / ".cache" / "random-model"
 
-geometries = [
-    pytest.param("demo", id="demo-model"),
-    pytest.param("random", id="random-weights-real-geometry", marks=pytest.mark.full),
+ENGINES = [
+    pytest.param(("demo", "funasr"), id="demo-model-funasr"),
+    pytest.param(("demo", "torch"), id="demo-model-torch"),
+    pytest.param(("random", "funasr"), id="random-weights-real-geometry-funasr", marks=pytest.mark.full),
+    pytest.param(("random", "torch"), id="random-weights-real-geometry-torch", marks=pytest.mark.full),
 ]
 
 
-@pytest.fixture(scope="module", params=geometries)
-def models(request: pytest.FixtureRequest) -> Iterator[tuple[FunasrEngine, FunasrLoop]]:
-    folder = DEMO_MODEL if request.param == "demo" else make(REAL_GEOMETRY)
-    yield load_engine(StreamingConfig(model_dir=str(folder), device="cpu")), FunasrLoop(folder)
+@dataclass(frozen=True)
+class Pair:
+    """An engine and FunASR's own loop on the same model."""
+
+    engine: Any
+    reference: FunasrLoop
+
+    def view(self, **settings: Any) -> Engine:
+        """The engine with other settings, its model loaded once."""
+        config = StreamingConfig(**settings)
+        if isinstance(self.engine, ParaformerEngine):
+            return ParaformerEngine(self.engine.network, self.engine.frontend, Shape.of(config), self.engine.token_list)
+        return self.engine.configured(config)
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    model, engine = request.param
+    folder = DEMO_MODEL if model == "demo" else make(REAL_GEOMETRY)
+    threads = 1 if model == "demo" else 2
+    config = StreamingConfig(model_dir=str(folder), device="cpu", engine=engine, threads=threads)
+    yield Pair(load_engine(config), FunasrLoop(folder))
 
 
 def padded_as_finish_does(samples: np.ndarray, stride: int) -> np.ndarray:
@@ -40,7 +64,7 @@ def padded_as_finish_does(samples: np.ndarray, stride: int) -> np.ndarray:
     return np.concatenate([samples, quiet_noise(len(samples), missing)])
 
 
-def decode(engine: FunasrEngine, samples: np.ndarray, seed: int = 0, peek_chance: float = 0.0) -> Any:
+def decode(engine: Engine, samples: np.ndarray, seed: int = 0, peek_chance: float = 0.0) -> Any:
     """The session's hypothesis, the samples handed over in random blocks, with peeks in between."""
     rng = np.random.default_rng(seed)
     session = engine.session()
@@ -57,18 +81,15 @@ def decode(engine: FunasrEngine, samples: np.ndarray, seed: int = 0, peek_chance
 @pytest.mark.parametrize("look_backs", LOOK_BACKS, ids=str)
 @pytest.mark.parametrize("chunk_size", CHUNK_SIZES, ids=str)
 def test_a_session_decodes_token_for_token_what_funasr_decodes(
-    models: tuple[FunasrEngine, FunasrLoop], chunk_size: tuple[int, int, int], look_backs: tuple[int, int]
+    pair: Pair, chunk_size: tuple[int, int, int], look_backs: tuple[int, int]
 ) -> None:
-    engine, reference = models
-    view = engine.configured(
-        StreamingConfig(
-            chunk_size=chunk_size, encoder_chunk_look_back=look_backs[0], decoder_chunk_look_back=look_backs[1]
-        )
+    engine = pair.view(
+        chunk_size=chunk_size, encoder_chunk_look_back=look_backs[0], decoder_chunk_look_back=look_backs[1]
     )
     compared = near_ties = 0
     for number, samples in enumerate(recordings_of_many_lengths(RECORDINGS)):
-        expected = reference.decode(padded_as_finish_does(samples, chunk_size[1] * 960), chunk_size, look_backs)
-        hypothesis = decode(view, samples, seed=number)
+        expected = pair.reference.decode(padded_as_finish_does(samples, chunk_size[1] * 960), chunk_size, look_backs)
+        hypothesis = decode(engine, samples, seed=number)
         tokens = [engine.token_list[token] for token in hypothesis.tokens]
         assert len(tokens) == len(expected.tokens)
         for token, wanted, margin in zip(tokens, expected.tokens, expected.margins):
@@ -80,14 +101,14 @@ def test_a_session_decodes_token_for_token_what_funasr_decodes(
     assert compared > 50  # something was compared
 
 
-def test_a_peek_never_changes_what_is_committed(models: tuple[FunasrEngine, FunasrLoop]) -> None:
-    engine, _ = models
+def test_a_peek_never_changes_what_is_committed(pair: Pair) -> None:
+    engine = pair.view()
     for number, samples in enumerate(recordings_of_many_lengths(RECORDINGS)[::3]):
         with_peeks = decode(engine, samples, seed=number, peek_chance=0.7)
         assert with_peeks == decode(engine, samples, seed=number)
 
 
-def test_a_session_that_heard_nothing_says_nothing(models: tuple[FunasrEngine, FunasrLoop]) -> None:
-    session = models[0].session()
+def test_a_session_that_heard_nothing_says_nothing(pair: Pair) -> None:
+    session = pair.view().session()
     assert session.peek().tokens == ()
     assert session.finish().tokens == ()

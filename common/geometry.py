@@ -1,0 +1,115 @@
+"""The shapes of a streaming Paraformer: what config.yaml says, and which tensors a checkpoint must hold; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What a checkpoint's configuration says about its shapes."""
+
+    inputs: int  # numbers in a row of features: 560
+    size: int  # of a hidden vector
+    heads: int
+    encoder_layers: int
+    decoder_layers: int  # those with attention
+    encoder_units: int  # of a feed-forward layer
+    decoder_units: int
+    encoder_kernel: int  # of the FSMN memory, half of it ahead
+    kernel: int  # of the decoder's FSMN memory, all of it in the past
+    vocabulary: int
+    fire_threshold: float
+    tail_weight: float  # CIF weight of the frame that a final chunk appends
+
+    @classmethod
+    def of(cls, conf: dict[str, Any], vocabulary: int) -> Geometry:
+        """From config.yaml. Raises ValueError for a variant that paraformer.step does not compute."""
+        encoder, decoder, predictor = conf["encoder_conf"], conf["decoder_conf"], conf["predictor_conf"]
+        frontend = conf["frontend_conf"]
+        geometry = cls(
+            inputs=int(frontend["n_mels"]) * int(frontend["lfr_m"]),
+            size=int(encoder["output_size"]),
+            heads=int(encoder["attention_heads"]),
+            encoder_layers=int(encoder["num_blocks"]),
+            decoder_layers=int(decoder["num_blocks"]),
+            encoder_units=int(encoder["linear_units"]),
+            decoder_units=int(decoder["linear_units"]),
+            encoder_kernel=int(encoder["kernel_size"]),
+            kernel=int(decoder["kernel_size"]),
+            vocabulary=vocabulary,
+            fire_threshold=float(predictor["threshold"]),
+            tail_weight=float(predictor["tail_threshold"]),
+        )
+        _refuse_variants(encoder, decoder, predictor, frontend)
+        return geometry
+
+
+def _refuse_variants(
+    encoder: dict[str, Any], decoder: dict[str, Any], predictor: dict[str, Any], frontend: dict[str, Any]
+) -> None:
+    causal = (int(decoder["kernel_size"]) - 1) // 2 == int(decoder["sanm_shfit"])
+    plain = (
+        frontend["lfr_m"] == 7
+        and frontend["lfr_n"] == 6
+        and frontend.get("fs", 16000) == 16000
+        and encoder.get("input_layer") == "pe_online"
+        and encoder.get("normalize_before", True)
+        and encoder.get("sanm_shfit", 0) == 0
+        and decoder["att_layer_num"] == decoder["num_blocks"]
+        and decoder["attention_heads"] == encoder["attention_heads"]
+        and (predictor["l_order"], predictor["r_order"]) == (1, 1)
+        and predictor.get("smooth_factor", 1.0) == 1.0
+        and predictor.get("noise_threshold", 0) == 0
+    )
+    if not (plain and causal):
+        raise ValueError("config.yaml describes a variant of the model that FunASR alone computes")
+
+
+def tensor_shapes(geometry: Geometry) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every tensor that the layers read."""
+    size = geometry.size
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def linear(name: str, outputs: int, inputs: int, bias: bool = True) -> None:
+        shapes[f"{name}.weight"] = (outputs, inputs)
+        if bias:
+            shapes[f"{name}.bias"] = (outputs,)
+
+    def norm(name: str, width: int) -> None:
+        shapes[f"{name}.weight"] = shapes[f"{name}.bias"] = (width,)
+
+    def feed_forward(name: str) -> None:
+        linear(f"{name}.feed_forward.w_1", geometry.decoder_units, size)
+        linear(f"{name}.feed_forward.w_2", size, geometry.decoder_units, bias=False)
+        norm(f"{name}.feed_forward.norm", geometry.decoder_units)
+        norm(f"{name}.norm1", size)
+
+    for index in range(geometry.encoder_layers):
+        name = "encoder.encoders0.0" if index == 0 else f"encoder.encoders.{index - 1}"
+        width = geometry.inputs if index == 0 else size
+        linear(f"{name}.self_attn.linear_q_k_v", 3 * size, width)
+        linear(f"{name}.self_attn.linear_out", size, size)
+        shapes[f"{name}.self_attn.fsmn_block.weight"] = (size, 1, geometry.encoder_kernel)
+        linear(f"{name}.feed_forward.w_1", geometry.encoder_units, size)
+        linear(f"{name}.feed_forward.w_2", size, geometry.encoder_units)
+        norm(f"{name}.norm1", width)
+        norm(f"{name}.norm2", size)
+    norm("encoder.after_norm", size)
+    shapes["predictor.cif_conv1d.weight"] = (size, size, 3)
+    shapes["predictor.cif_conv1d.bias"] = (size,)
+    linear("predictor.cif_output", 1, size)
+    for index in range(geometry.decoder_layers):
+        name = f"decoder.decoders.{index}"
+        feed_forward(name)
+        shapes[f"{name}.self_attn.fsmn_block.weight"] = (size, 1, geometry.kernel)
+        linear(f"{name}.src_attn.linear_q", size, size)
+        linear(f"{name}.src_attn.linear_k_v", 2 * size, size)
+        linear(f"{name}.src_attn.linear_out", size, size)
+        norm(f"{name}.norm2", size)
+        norm(f"{name}.norm3", size)
+    feed_forward("decoder.decoders3.0")
+    norm("decoder.after_norm", size)
+    linear("decoder.output_layer", geometry.vocabulary, size)
+    return shapes

@@ -1,0 +1,123 @@
+"""The network in OpenVINO: int8 weights, activations quantised as they come, one compiled graph for each half.
+
+A graph has fixed shapes: rows that are missing (a last piece, a young utterance) are padding that the attention's
+mask and the FSMN memories leave out. Building needs torch; running a built one imports none.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Sequence
+
+import numpy as np
+
+from common.features import Frontend
+from common.geometry import Geometry
+from common.model_files import ModelFiles
+from common.paraformer import Decoded, Encoded, Shape
+from common.session import ParaformerEngine
+
+NOT_SEEN = np.float32(-1e9)  # added to an attention score: exp of it is 0
+CHARACTERS = 8  # rows of the decoder's graph; more characters at once take several runs
+ENCODER, DECODER = "encoder.blob", "decoder.blob"
+
+
+class OpenvinoNetwork:
+    """Blocks, memory and attended are numpy arrays."""
+
+    def __init__(self, geometry: Geometry, shape: Shape, folder: Path, threads: int) -> None:
+        """Loads the graphs that ``build`` wrote to ``folder``. Raises whatever OpenVINO raises for a damaged one."""
+        self.geometry = geometry
+        self._rows = shape.left + shape.chunk + shape.right
+        self._block_rows = shape.left + shape.chunk
+        self._blocks = block_count(shape)
+        self._shape = shape
+        self._encoder = load(folder / ENCODER, threads)
+        self._decoder = load(folder / DECODER, threads)
+        depth = geometry.size // geometry.heads
+        self._no_block = np.zeros((geometry.encoder_layers, 2, geometry.heads, self._block_rows, depth), np.float32)
+        self._no_memory = np.zeros((geometry.decoder_layers, geometry.kernel - 1, geometry.size), np.float32)
+        self._no_attended = np.zeros(
+            (geometry.decoder_layers, 2, geometry.heads, shape.decoder_rows, depth), np.float32
+        )
+
+    def encode(self, rows: np.ndarray, blocks: Sequence[Any], look_back: int) -> Encoded:
+        count = len(rows)
+        missing = self._rows - count
+        cached = self._blocks * self._block_rows
+        mask = np.zeros(cached + self._rows, dtype=np.float32)
+        mask[: cached - look_back] = NOT_SEEN
+        mask[cached + count :] = NOT_SEEN
+        real = np.ones((self._rows, 1), dtype=np.float32)
+        real[count:] = 0.0
+        inputs = {"rows": np.pad(rows, ((0, missing), (0, 0))), "mask": mask, "real": real}
+        padded = [self._no_block] * (self._blocks - len(blocks)) + list(blocks)
+        inputs.update({f"block{index}": block for index, block in enumerate(padded)})
+        hidden, weights, own = self._run(self._encoder, inputs)
+        return Encoded(hidden[:count], weights[:count], own)
+
+    def decode(self, fired: np.ndarray, hidden: np.ndarray, memory: Any, attended: Any, look_back: int) -> Decoded:
+        count = len(hidden)
+        memory = self._no_memory if memory is None else memory
+        seen = self._no_attended if attended is None else attended
+        mask = np.zeros(look_back + self._rows, dtype=np.float32)
+        mask[: look_back - seen.shape[3] if attended is not None else look_back] = NOT_SEEN
+        mask[look_back + count :] = NOT_SEEN
+        if seen.shape[3] < look_back:
+            seen = np.concatenate([self._no_attended[:, :, :, seen.shape[3] :], seen], axis=3)
+        padded = np.pad(hidden, ((0, self._rows - count), (0, 0)))
+        found: list[np.ndarray] = []
+        own: np.ndarray | None = None
+        for start in range(0, len(fired), CHARACTERS):
+            some = fired[start : start + CHARACTERS]
+            inputs = {"hidden": padded, "memory": memory, "mask": mask, "cached": seen}
+            inputs["fired"] = np.pad(some, ((0, CHARACTERS - len(some)), (0, 0)))
+            log_probs, through, own = self._run(self._decoder, inputs)
+            memory = np.concatenate([memory, through[:, : len(some)]], axis=1)[:, -(self.geometry.kernel - 1) :]
+            found.append(log_probs[: len(some)])
+        if look_back and own is not None:
+            own = own[:, :, :, :count]
+            attended = (own if attended is None else np.concatenate([attended, own], axis=3))[:, :, :, -look_back:]
+        return Decoded(np.concatenate(found), memory, attended)
+
+    @staticmethod
+    def _run(request: Any, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        wanted = {name: value for name, value in inputs.items() if name in request.names}
+        results = request.infer(wanted)
+        return [np.array(value) for value in results]
+
+
+class Request:
+    """One compiled graph and the names of its inputs."""
+
+    def __init__(self, compiled: Any) -> None:
+        self.names = {name for port in compiled.inputs for name in port.names}
+        self._request = compiled.create_infer_request()
+
+    def infer(self, inputs: dict[str, np.ndarray]) -> list[Any]:
+        results = self._request.infer(inputs, share_inputs=True, share_outputs=True)
+        return list(results.values())
+
+
+def block_count(shape: Shape) -> int:
+    return -(-shape.encoder_rows // (shape.left + shape.chunk))
+
+
+def settings(threads: int) -> dict[str, Any]:
+    return {
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": 512,
+    }
+
+
+def load(path: Path, threads: int) -> Request:
+    import openvino
+
+    return Request(openvino.Core().import_model(openvino.tensor_from_file(str(path)), "CPU", settings(threads)))
+
+
+def engine_from(folder: Path, files: ModelFiles, geometry: Geometry, shape: Shape, threads: int) -> ParaformerEngine:
+    frontend = Frontend.read(files.config["frontend_conf"], files.path("am.mvn"))
+    return ParaformerEngine(OpenvinoNetwork(geometry, shape, folder, threads), frontend, shape, files.tokens)

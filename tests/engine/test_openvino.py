@@ -1,0 +1,126 @@
+"""The int8 engine: the same text as single precision, built once, mended when damaged, safe when two start at once."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.config import DEMO_MODEL, DEMO_SPEECH, StreamingConfig
+from common.engine_cache import cache_root, entry_of
+from tests.audio import ROOT, read
+from tests.engine.test_equality import REAL_GEOMETRY
+from tools.make_random_model import make
+
+pytest.importorskip("openvino", reason="OpenVINO needs Python 3.10 or newer")
+
+CONFIG = StreamingConfig(model_dir=str(DEMO_MODEL), device="cpu", threads=1, engine="openvino")
+LOADS = (
+    "import sys; sys.path.insert(0, sys.argv[1])\n"
+    "from common.config import StreamingConfig\n"
+    "from common.engine import load_engine\n"
+    "from common.vad import load_vad\n"
+    "engine = load_engine(StreamingConfig(model_dir=sys.argv[2], device='cpu', threads=1, engine='auto'))\n"
+    "load_vad()\n"
+    "print(type(engine.network).__name__, 'torch' in sys.modules, 'funasr' in sys.modules)\n"
+)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return cache_root()
+
+
+def entries(cache: Path) -> list[Path]:
+    return [path for path in cache.iterdir() if entry_of(path) is not None]
+
+
+def loads_in_a_process() -> subprocess.Popen[bytes]:
+    arguments = [sys.executable, "-c", LOADS, str(ROOT), str(DEMO_MODEL)]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE)
+
+
+def text_of(config: StreamingConfig) -> list[int]:
+    from common.engine import load_engine
+    from common.openvino_build import decoded
+
+    return decoded(load_engine(config), read(DEMO_SPEECH)[: 20 * 16000])
+
+
+@pytest.mark.parametrize("chunk_size", [(0, 10, 5), (0, 8, 4), (5, 10, 5)], ids=str)
+@pytest.mark.parametrize("look_backs", [(4, 1), (0, 0), (1, 3)], ids=str)
+def test_int8_gives_the_tokens_of_single_precision(
+    cache: Path, chunk_size: tuple[int, int, int], look_backs: tuple[int, int]
+) -> None:
+    from common.engine import load_engine
+
+    config = replace(
+        CONFIG, chunk_size=chunk_size, encoder_chunk_look_back=look_backs[0], decoder_chunk_look_back=look_backs[1]
+    )
+    load_engine(config)
+    [folder] = entries(cache)
+    assert entry_of(folder)["agreement"] >= 0.99
+
+
+@pytest.mark.full
+def test_int8_gives_the_tokens_of_single_precision_at_the_real_geometry(cache: Path) -> None:
+    from common.engine import load_engine
+
+    load_engine(replace(CONFIG, model_dir=str(make(REAL_GEOMETRY)), threads=2))
+    [folder] = entries(cache)
+    assert entry_of(folder)["agreement"] >= 0.99
+
+
+def test_a_second_start_builds_nothing_and_imports_no_torch(cache: Path) -> None:
+    first, second = (loads_in_a_process().communicate()[0].decode().split() for _ in range(2))
+    assert first == ["OpenvinoNetwork", "True", "False"]
+    assert second == ["OpenvinoNetwork", "False", "False"]
+    assert len(entries(cache)) == 1
+
+
+def test_two_that_start_at_once_share_one_entry(cache: Path) -> None:
+    processes = [loads_in_a_process() for _ in range(2)]
+    assert [process.communicate()[0].split()[0] for process in processes] == [b"OpenvinoNetwork"] * 2
+    assert len(entries(cache)) == 1
+    assert not list(cache.glob(".building-*"))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "overwritten", "missing"])
+def test_a_damaged_entry_is_made_again(cache: Path, caplog: pytest.LogCaptureFixture, damage: str) -> None:
+    wanted = text_of(CONFIG)
+    [folder] = entries(cache)
+    blob = folder / "encoder.blob"
+    content = blob.read_bytes()
+    if damage == "missing":
+        blob.unlink()
+    else:
+        blob.write_bytes(content[:5000] if damage == "truncated" else bytes(len(content)))
+    with caplog.at_level(logging.WARNING):
+        assert text_of(CONFIG) == wanted
+    assert "made again" in caplog.text
+
+
+def test_the_cache_is_for_the_user_alone(cache: Path) -> None:
+    text_of(CONFIG)
+    assert cache.stat().st_mode & 0o077 == 0
+
+
+def test_auto_takes_single_precision_where_int8_is_another_text(
+    cache: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from common import openvino_build
+    from common.engine import load_engine
+    from common.torch_engine import TorchNetwork
+
+    coarse = lambda matrix: np.maximum(np.abs(matrix).max(axis=1, keepdims=True), 1e-8) / 3.0  # noqa: E731
+    monkeypatch.setattr(openvino_build, "row_scales", coarse)
+    with caplog.at_level(logging.WARNING):
+        engine = load_engine(replace(CONFIG, engine="auto"))
+    assert isinstance(engine.network, TorchNetwork)
+    assert "torch decodes" in caplog.text
