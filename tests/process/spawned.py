@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import io
 import json
 import os
 import signal
@@ -17,13 +18,7 @@ from typing import Any, Iterator
 import numpy as np
 
 from tests.audio import ROOT
-
-KEYS = {
-    "voice.asr_text.partial": ["type", "ts", "trace_id", "source", "text", "confidence"],
-    "voice.asr_text.final": ["type", "ts", "trace_id", "source", "text", "confidence"],
-    "core.error_event": ["type", "ts", "trace_id", "source", "error_code", "message"],
-    "core.control_ack": ["type", "ts", "trace_id", "source", "id", "ok"],
-}
+from tools.check_events import check
 
 
 @dataclass(frozen=True)
@@ -43,19 +38,11 @@ class Ended:
         return [event["error_code"] for event in self.events if event["type"] == "core.error_event"]
 
 
-def checked(stdout: bytes) -> list[dict[str, Any]]:
-    """Every byte of stdout as events: whole lines, the keys in their order, time stamps that never fall."""
-    assert stdout == b"" or stdout.endswith(b"\n")
-    events = [json.loads(line) for line in stdout.decode("utf-8").splitlines()]
-    for event in events:
-        keys = list(event)
-        if event["type"] == "core.control_ack":
-            keys = keys[:6]  # what follows depends on the command
-        assert keys == KEYS[event["type"]]
-        assert len(event["trace_id"]) == 32 and set(event["trace_id"]) <= set("0123456789abcdef")
-    stamps = [event["ts"] for event in events]
-    assert stamps == sorted(stamps)
-    return events
+def checked(stdout: bytes, **options: Any) -> list[dict[str, Any]]:
+    """Every byte of stdout as events that keep the protocol's guarantees; ``options`` are those of ``check``."""
+    lines = io.BytesIO(stdout).readlines()
+    assert check(lines, **options) == []
+    return [json.loads(line) for line in lines]
 
 
 def command(script: str, *arguments: str) -> list[str]:
@@ -77,16 +64,19 @@ def run(script: str, *arguments: str, stdin: bytes | None = None, timeout: float
         env=environment(**env),
         check=False,
     )
-    return Ended(checked(done.stdout), done.stderr.decode("utf-8", errors="replace"), done.returncode)
+    events = checked(done.stdout, append_only=script == "asr_service")
+    return Ended(events, done.stderr.decode("utf-8", errors="replace"), done.returncode)
 
 
 class Running:
     """A process that hears raw PCM on stdin until it is told to end; its lines are read as they come."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], append_only: bool = False) -> None:
         self.process = process
+        self.append_only = append_only  # it is asr_service.py
         self.stdout = b""
         self.log = b""
+        self.sent: list[bytes] = []  # lines to stdin
         self._readers = [threading.Thread(target=self._read, args=(name,)) for name in ("stdout", "stderr")]
         for reader in self._readers:
             reader.start()
@@ -115,6 +105,7 @@ class Running:
         assert self.process.stdin is not None
         self.process.stdin.write(line + b"\n")
         self.process.stdin.flush()
+        self.sent.append(line + b"\n")
 
     def say(self, samples: np.ndarray, block: int = 1600) -> None:
         """Send audio as JSON lines."""
@@ -141,14 +132,15 @@ class Running:
         status = self.process.wait(timeout)
         for reader in self._readers:
             reader.join(timeout)
-        return Ended(checked(self.stdout), self.log.decode("utf-8", errors="replace"), status)
+        events = checked(self.stdout, append_only=self.append_only, commands=self.sent)
+        return Ended(events, self.log.decode("utf-8", errors="replace"), status)
 
 
 @contextlib.contextmanager
-def running_process(process: subprocess.Popen[bytes]) -> Iterator[Running]:
+def running_process(process: subprocess.Popen[bytes], append_only: bool = False) -> Iterator[Running]:
     """The process with its lines; killed at the end if it is still there."""
     try:
-        yield Running(process)
+        yield Running(process, append_only)
     finally:
         if process.poll() is None:
             process.kill()
@@ -168,6 +160,6 @@ def listening(script: str, *arguments: str, source: str = "-") -> Iterator[Runni
         stderr=subprocess.PIPE,
         env=environment(),
     )
-    with running_process(process) as running:
+    with running_process(process, append_only=script == "asr_service") as running:
         running.wait_for(b"listening", "log")
         yield running

@@ -101,8 +101,9 @@ def test_a_reader_that_stops_reading_and_comes_back_finds_finals_and_acks_in_ord
         stderr=subprocess.DEVNULL,
     )
     assert process.stdin is not None and process.stdout is not None
-    writer = Running.__new__(Running)
+    writer = Running.__new__(Running)  # it reads nothing
     writer.process = process
+    writer.sent = []
     for number in range(4):
         writer.say(speech)
         writer.send(type="core.control.flush", id=str(number))
@@ -114,7 +115,7 @@ def test_a_reader_that_stops_reading_and_comes_back_finds_finals_and_acks_in_ord
     process.stdout.close()
     process.stdin.close()
     assert process.wait(20) == 0
-    events = checked(stdout)
+    events = checked(stdout, append_only=True, commands=writer.sent)
     assert [event["id"] for event in acks(events)] == [*"0123", *(f"s{n}" for n in range(2000)), "end"]
     texts = [event["text"] for event in events if event["type"] == "voice.asr_text.final"]
     assert texts == [transcripts()[a_recording().name]] * 4

@@ -77,7 +77,7 @@ def test_a_long_file_shows_its_progress_on_a_terminal_and_events_stay_whole() ->
             break
         shown += data
     assert process.stdout is not None
-    events = checked(process.stdout.read())
+    events = checked(process.stdout.read(), append_only=True)
     process.stdout.close()
     assert process.wait(60) == 0
     os.close(master)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.events import ErrorEvent, Event, Final, Partial
+from common.events import Event, Final, to_line
 from common.utterance import Partials
 from common.vad import FRAME_SAMPLES
 from tests.service.scripted import ScriptedEngine, events_of, service
+from tools.check_events import check
 
 pieces = st.one_of(
     st.integers(1, 9).map(lambda count: "." * count),
@@ -25,44 +26,29 @@ ways = st.one_of(
 short_utterances = {"max_utterance_sec": 2}
 
 
-def by_utterance(events: list[Event]) -> list[list[Event]]:
-    return [list(group) for _, group in itertools.groupby(events, key=lambda event: event.trace_id)]
+def lines(events: list[Event]) -> list[bytes]:
+    """What the writer makes of them, one a millisecond; the scripted trace ids filled up to 32 digits."""
+    whole = [replace(event, trace_id=event.trace_id.zfill(32)) for event in events]
+    return [to_line(event, ts).encode() for ts, event in enumerate(whole)]
 
 
 @settings(max_examples=150)
 @given(streams, engines, ways)
-def test_every_utterance_that_printed_a_partial_gets_one_final_behind_its_partials(
+def test_the_lines_keep_every_guarantee_of_the_protocol(
     frames: str, engine: ScriptedEngine, partials: Partials
 ) -> None:
     events = events_of(service(engine, partials, **short_utterances), frames)
-    utterances = by_utterance(events)
-    assert len({event.trace_id for event in events}) == len(utterances)  # they never interleave
-    for utterance in utterances:
-        finals = [event for event in utterance if isinstance(event, Final)]
-        had_partial = any(isinstance(event, Partial) for event in utterance)
-        assert len(finals) <= 1
-        assert finals or not had_partial
-        assert not finals or utterance[-1] is finals[0]
+    assert check(lines(events), append_only=partials.append_only) == []
 
 
 @settings(max_examples=150)
 @given(streams, engines, ways)
-def test_text_is_never_empty_and_never_repeated(frames: str, engine: ScriptedEngine, partials: Partials) -> None:
-    for utterance in by_utterance(events_of(service(engine, partials, **short_utterances), frames)):
-        texts = [event.text for event in utterance if isinstance(event, Partial)]
-        assert all(texts)
-        assert all(earlier != later for earlier, later in zip(texts, texts[1:]))
-        finals = [event for event in utterance if isinstance(event, Final)]
-        assert all(final.text or (texts and final.confidence == 0) for final in finals)
-
-
-@settings(max_examples=150)
-@given(streams, engines)
-def test_slices_never_take_a_character_back(frames: str, engine: ScriptedEngine) -> None:
-    events = events_of(service(engine, Partials(append_only=True), **short_utterances), frames)
-    for utterance in by_utterance(events):
-        texts = [event.text for event in utterance if not isinstance(event, ErrorEvent)]
-        assert all(later.startswith(earlier) for earlier, later in zip(texts, texts[1:]))
+def test_the_final_is_the_last_event_of_its_utterance_behind_its_errors_too(
+    frames: str, engine: ScriptedEngine, partials: Partials
+) -> None:
+    events = events_of(service(engine, partials, **short_utterances), frames)
+    last = {event.trace_id: event for event in events}
+    assert all(last[event.trace_id] is event for event in events if isinstance(event, Final))
 
 
 @settings(max_examples=100)
