@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from dataclasses import dataclass
 from typing import Any, Iterator, Union
 
 from common.inbox import BadLine, Command
@@ -54,15 +55,19 @@ def too_long() -> BadLine:
     return BadLine(f"ValueError: a line is longer than {LONGEST_LINE} bytes; send audio in smaller pieces")
 
 
+@dataclass(frozen=True)
 class Audio:
-    """The payload of ``voice.audio.append``: little-endian 16-bit mono PCM."""
+    """``voice.audio.append``: little-endian 16-bit mono PCM."""
 
-    def __init__(self, pcm: bytes) -> None:
-        self.pcm = pcm
+    pcm: bytes
+    id: str | int | None = None
 
 
+@dataclass(frozen=True)
 class AudioEnd:
     """``voice.audio.end``."""
+
+    id: str | int | None = None
 
 
 Parsed = Union[Command, BadLine, Audio, AudioEnd]
@@ -77,30 +82,30 @@ def parse_line(line: bytes, takes_audio: bool) -> Parsed:
     if not isinstance(content, dict):
         return BadLine("ValueError: not a JSON object; one JSON object a line is expected")
     kind = content.get("type")
-    if takes_audio and kind == END:
-        return AudioEnd()
-    if takes_audio and kind == APPEND:
-        return _audio(content)
-    if not isinstance(kind, str) or not kind.startswith(CONTROL) or kind[len(CONTROL) :] not in KINDS:
+    is_audio = takes_audio and kind in (APPEND, END)
+    command = kind[len(CONTROL) :] if isinstance(kind, str) and kind.startswith(CONTROL) else ""
+    if not is_audio and command not in KINDS:
         hint = "; audio needs --input jsonl" if kind in (APPEND, END) else ""
         return BadLine(f"ValueError: unknown type {json.dumps(kind, ensure_ascii=False)[:100]}{hint}")
-    return _command(kind[len(CONTROL) :], content)
+    identity = content.get("id")
+    if identity is not None and (isinstance(identity, bool) or not isinstance(identity, (str, int))):
+        return BadLine(f'ValueError: {kind}: "id" must be a string or a whole number')
+    if is_audio:
+        return AudioEnd(identity) if kind == END else _audio(content, identity)
+    return _command(command, content, identity)
 
 
-def _audio(content: dict[str, Any]) -> Parsed:
+def _audio(content: dict[str, Any], identity: str | int | None) -> Parsed:
     try:
         pcm = base64.b64decode(content["audio"], validate=True)
     except (KeyError, TypeError, ValueError, binascii.Error):
         return BadLine(f'ValueError: {APPEND} needs "audio": base64 of 16-bit PCM')
     if len(pcm) % 2:
         return BadLine(f"ValueError: {APPEND} with {len(pcm)} bytes: 16-bit samples have an even number")
-    return Audio(pcm)
+    return Audio(pcm, identity)
 
 
-def _command(kind: str, content: dict[str, Any]) -> Parsed:
-    identity = content.get("id")
-    if identity is not None and (isinstance(identity, bool) or not isinstance(identity, (str, int))):
-        return BadLine(f'ValueError: {CONTROL}{kind}: "id" must be a string or a whole number')
+def _command(kind: str, content: dict[str, Any], identity: str | int | None) -> Parsed:
     if kind == "status" and identity is None:
         return BadLine(f'ValueError: {CONTROL}status needs an "id": the acknowledgement is the answer')
     return Command(kind, identity, {key: value for key, value in content.items() if key not in ("type", "id")})

@@ -47,6 +47,8 @@ class Control:
                 details: Details = getattr(self, f"_{command.kind}")(command.fields)
                 yield from self._done(command, details)
         except FatalError as error:
+            if error.error_code == "internal_error":
+                raise
             yield from self._refused(command, error)
 
     def _finalise(self, command: Command) -> Iterator[Event]:
@@ -69,6 +71,10 @@ class Control:
             self.paused = False
         return ()
 
+    def _append(self, _fields: dict[str, Any]) -> Details:
+        """The audio was in the inbox before this."""
+        return ()
+
     def _reset(self, _fields: dict[str, Any]) -> Details:
         self._service.reset()
         return ()
@@ -78,6 +84,8 @@ class Control:
         if unknown or not fields:
             named = ", ".join(sorted(unknown)) or "nothing"
             raise FatalError("control_invalid", f"ValueError: core.control.set takes endpoint_silence_ms, not {named}")
+        if isinstance(fields["endpoint_silence_ms"], str):
+            raise bad_setting(f"endpoint_silence_ms must be a number, not {fields['endpoint_silence_ms']!r}")
         milliseconds = check_field(CommonConfig, "endpoint_silence_ms", fields["endpoint_silence_ms"])
         self._service.set_endpoint_silence(milliseconds)
         return ()

@@ -55,6 +55,7 @@ class Output:
         self._changed = threading.Condition()
         self._idle = True
         self._closed = False
+        self._shown = ("", "")  # trace_id and text of the partial written last
         self._failure: Exception | None = None
         threading.Thread(target=self._run, name="writer", daemon=True).start()
 
@@ -115,6 +116,14 @@ class Output:
                 self._pending.remove(waiting)
                 return
 
+    def _is_news(self, event: Event) -> bool:
+        """Whether it says something else than the line before it: a partial may have taken back one between them
+        that was never written."""
+        if isinstance(event, Partial):
+            before, self._shown = self._shown, (event.trace_id, event.text)
+            return before != self._shown
+        return True
+
     def _run(self) -> None:
         try:
             while True:
@@ -135,7 +144,11 @@ class Output:
                 if self._pending:
                     self._idle = False
                     line = self._pending.popleft()
-                    return line if isinstance(line, str) else to_line(line, self._clock.now_ms())
+                    if isinstance(line, str):
+                        return line
+                    if self._is_news(line):
+                        return to_line(line, self._clock.now_ms())
+                    continue
             if _reader_is_gone(self._descriptor):
                 raise ReaderGone()
 

@@ -65,7 +65,8 @@ def serve(config: CommonConfig, source: Source, inbox: Inbox, service: Service, 
         except (ReaderGone, StdoutFailed):
             raise
         except Exception as error:
-            loop.emit(service.end())
+            with contextlib.suppress(FatalError):
+                loop.emit(service.end())
             if isinstance(error, FatalError):
                 raise
             log.debug("internal error", exc_info=True)

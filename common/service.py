@@ -11,7 +11,7 @@ import numpy as np
 
 from common.config import SAMPLE_RATE, CommonConfig
 from common.endpoint import End, Endpointer, EndpointSettings, Start
-from common.events import ErrorEvent, Event
+from common.events import ErrorEvent, Event, FatalError
 from common.recognizer import Engine
 from common.utterance import Failures, Partials, Utterance
 from common.vad import FRAME_SAMPLES, HYSTERESIS
@@ -65,11 +65,20 @@ class Service:
             yield from self._hear_frame(samples[start : start + FRAME_SAMPLES], may_peek)
 
     def end(self) -> Iterator[Event]:
-        """Finalise the open utterance with every sample that was heard: at the end of the stream, and at a flush."""
+        """Finalise the open utterance with every sample that was heard: at the end of the stream, and at a flush.
+
+        Raises FatalError as ``hear`` does, behind the final.
+        """
+        fatal = None
         if self._utterance is not None:
-            yield from self._utterance.feed(self._rest, may_peek=False)
+            try:
+                yield from self._utterance.feed(self._rest, may_peek=False)
+            except FatalError as error:
+                fatal = error
             yield from self._finalise()
         self._cut()
+        if fatal is not None:
+            raise fatal
 
     def reset(self) -> None:
         """Drop the open utterance without a final."""

@@ -11,7 +11,7 @@ import numpy as np
 from common.audio.convert import Converter
 from common.commands import Audio, AudioEnd, Lines, Parsed, parse_line
 from common.config import CommonConfig
-from common.inbox import AudioBlock, BadLine, EndOfCommands, EndOfInput, Inbox
+from common.inbox import AudioBlock, BadLine, Command, EndOfCommands, EndOfInput, Inbox
 
 READ_BYTES = 1 << 16
 
@@ -63,7 +63,7 @@ class LineReader:
                 for line in lines.feed(data) if data else lines.end():
                     parsed = line if isinstance(line, BadLine) else parse_line(line, self._takes_audio)
                     if isinstance(parsed, AudioEnd):
-                        return self._end()
+                        return self._end(parsed.id)
                     self._put(parsed)
                 if not data:
                     return self._end()
@@ -74,6 +74,8 @@ class LineReader:
         if isinstance(parsed, Audio):
             pcm = np.frombuffer(parsed.pcm, dtype="<i2").astype(np.float32) / 32768
             self._put_audio(self._converter.convert(pcm.reshape(-1, 1)))
+            if parsed.id is not None:
+                self._inbox.put(Command("append", parsed.id))
         elif not isinstance(parsed, AudioEnd):
             self._inbox.put(parsed)
 
@@ -82,7 +84,9 @@ class LineReader:
             self._inbox.put_audio(AudioBlock(samples, self._position))
             self._position += len(samples)
 
-    def _end(self) -> None:
+    def _end(self, identity: str | int | None = None) -> None:
         if self._takes_audio:
             self._put_audio(self._converter.convert(np.zeros((0, 1), dtype=np.float32), last=True))
+        if identity is not None:
+            self._inbox.put(Command("stop", identity))  # the same end, and it is acknowledged
         self._inbox.put(EndOfInput() if self._takes_audio else EndOfCommands())

@@ -147,3 +147,30 @@ def test_a_file_cannot_be_paused_and_the_utterance_goes_on() -> None:
     [ack] = answer(control, "pause")
     assert isinstance(ack, Ack) and not ack.ok and not control.paused
     assert hear(running, "bbbb....")[-1] == Final("1", "甲乙", SURE)
+
+
+@pytest.mark.parametrize("kind", ["flush", "pause", "stop"])
+def test_a_failure_too_many_while_finalising_prints_the_final_and_is_fatal(kind: str) -> None:
+    running = service(ScriptedEngine(chunk=1, fail_on="c"), Partials(append_only=True))
+    control = Control(running, Device(), lambda _: (), paused=False)
+    hear(running, "..aa" + "c" * 9)
+    printed: list[Event] = []
+    with pytest.raises(FatalError, match="fails on every chunk"):
+        list(running.hear(audio("c")[:-1]))
+        running._rest = audio("c")  # a whole frame that was not heard yet
+        for event in control.handle(Command(kind, "7", {})):
+            printed.append(event)
+    assert isinstance(printed[-1], Final)
+
+
+def test_a_number_in_quotes_is_no_number() -> None:
+    control, _, _ = controlled()
+    [ack] = answer(control, "set", endpoint_silence_ms="500")
+    assert isinstance(ack, Ack) and not ack.ok
+    assert ("error_code", "control_invalid") in ack.details
+
+
+def test_audio_with_an_id_is_acknowledged() -> None:
+    control, _, _ = controlled()
+    [ack] = answer(control, "append")
+    assert isinstance(ack, Ack) and ack.ok

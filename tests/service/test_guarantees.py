@@ -15,7 +15,9 @@ from tools.check_events import check
 
 pieces = st.one_of(
     st.integers(1, 9).map(lambda count: "." * count),
-    st.tuples(st.sampled_from("abcdefuUSBxw"), st.integers(1, 6)).map(lambda pair: pair[0] * pair[1]),
+    st.tuples(st.sampled_from("abcdefuUSBxw"), st.integers(1, 6)).map(
+        lambda pair: pair[0] * pair[1] + "a"
+    ),  # never ten failures in a row
 )
 streams = st.lists(pieces, max_size=40).map("".join)
 engines = st.builds(ScriptedEngine, chunk=st.integers(1, 7), fail_on=st.sampled_from(["", "", "c", "cd"]))

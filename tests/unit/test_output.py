@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import struct
+import termios
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -142,9 +144,36 @@ def test_behind_a_slow_reader_a_newer_partial_replaces_an_older_one_and_the_rest
 def test_closing_gives_a_reader_that_does_not_read_its_time_and_no_more() -> None:
     read_end, write_end = pipe()
     output = Output(write_end, Clock())
+    failed = threading.Event()
+    output.on_failure = failed.set
     output.write_text("x" * 8192)
     begin = time.monotonic()
     output.close(timeout=0.3)
     assert 0.25 < time.monotonic() - begin < 5
     os.close(read_end)
+    assert failed.wait(5)  # its writer still held the descriptor, whose number the next test will get
     os.close(write_end)
+
+
+def test_a_text_that_was_taken_back_and_said_again_behind_a_slow_reader_is_written_once() -> None:
+    read_end, write_end = pipe()
+    output = Output(write_end, Clock())
+    output.write(Partial(ID, "你", 0.9))
+    first = os.read(read_end, 1 << 16)
+    output.write_text("x" * 8192)  # more than the pipe holds: the writer waits
+    while waiting_in(read_end) < 4096:
+        time.sleep(0.01)
+    for text in ("你好", "你"):
+        output.write(Partial(ID, text, 0.9))
+    with ThreadPoolExecutor() as pool:
+        received = pool.submit(read_all, read_end)
+        output.close()
+        os.close(write_end)
+        assert received.result() == "x" * 8192
+    os.close(read_end)
+    assert json.loads(first)["text"] == "你"
+
+
+def waiting_in(descriptor: int) -> int:
+    """Bytes in a pipe."""
+    return struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0]
