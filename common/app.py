@@ -57,6 +57,7 @@ def _run(config: Config, pipeline: Callable[[Config, Output], int], description:
     instead.add_argument("--doctor", action="store_true", help="check the installation and say what mends it")
     instead.add_argument("--list-devices", action="store_true", help="list the microphones and exit")
     config, values = parse(config, parser)
+    output.extended = config.extended
     if values.help or values.version:
         output.write_text(parser.format_help() if values.help else f"{__version__}\n")
         return EXIT_OK

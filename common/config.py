@@ -140,11 +140,12 @@ class CommonConfig:
         metavar="FILE.wav",
     )
 
+    extended: bool = setting(False, "print more keys: words with times, latency, and more", switch, "output")
     log_level: str = setting(
         "info",
         "debug, info, warning or error; the log is on stderr",
         one_of("debug", "info", "warning", "error"),
-        "other",
+        "output",
         metavar="LEVEL",
     )
 

@@ -55,7 +55,7 @@ class Control:
         if command.kind == "pause" and self._source is None:
             raise bad_setting("only a microphone or --input jsonl can be paused")
         final = None
-        for event in self._service.end():
+        for event in self._service.end("shutdown" if command.kind == "stop" else "flush"):
             final = event.trace_id if isinstance(event, Final) else final
             yield event
         if command.kind == "pause" and self._source is not None and not self.paused:

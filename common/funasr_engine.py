@@ -18,7 +18,7 @@ from common.config import LFR_FRAME_SAMPLES, ModelConfig
 from common.device import INSTALL, import_or_explain
 from common.events import FatalError, describe
 from common.model_files import ModelFiles, checked_state, failed
-from common.recognizer import Hypothesis
+from common.recognizer import Hypothesis, best_of
 
 SHORTEST_LAST_PIECE = LFR_FRAME_SAMPLES  # samples: is_final with fewer ignores them (paraformer_streaming/model.py:715)
 
@@ -54,8 +54,11 @@ class FunasrEngine:
         cache: dict[str, Any] = self.model.init_cache({}, **self._cache_conf)
         return cache
 
-    def decode(self, samples: np.ndarray, cache: dict[str, Any], is_final: bool) -> Hypothesis:
-        """Decode one chunk (float32, at least 960 samples) and advance ``cache`` in place."""
+    def decode(self, samples: np.ndarray, cache: dict[str, Any], is_final: bool, until: int = 0) -> Hypothesis:
+        """Decode one chunk (float32, at least 960 samples) and advance ``cache`` in place.
+
+        FunASR does not say where a token fired: all are said to have done so at ``until``, the chunk's last sample.
+        """
         import torch
 
         with torch.inference_mode():
@@ -70,10 +73,8 @@ class FunasrEngine:
             log_probs, _ = self.model.cal_decoder_with_predictor_chunk(
                 encoded, encoded_lengths, embeds, count, cache=cache
             )
-            best, ids = log_probs[0, : int(count[0])].max(dim=-1)
-        special = (self.model.sos, self.model.eos, self.model.blank_id)
-        pairs = [(i, p) for i, p in zip(ids.tolist(), best.tolist()) if i not in special]
-        return Hypothesis(tuple(i for i, _ in pairs), tuple(p for _, p in pairs))
+            posteriors = log_probs[0, : int(count[0])].cpu().numpy()
+        return best_of(posteriors, [until] * len(posteriors))
 
 
 class FunasrSession:
@@ -94,7 +95,8 @@ class FunasrSession:
             return None
         while len(self._pending) >= chunk:
             piece, self._pending = self._pending[:chunk], self._pending[chunk:]
-            self._committed += self._engine.decode(piece, self._cache, is_final=False)
+            decoded = self._heard - len(self._pending)
+            self._committed += self._engine.decode(piece, self._cache, is_final=False, until=decoded)
         return self._committed
 
     def peek(self) -> Hypothesis:
@@ -111,7 +113,7 @@ class FunasrSession:
     def _last(self, cache: dict[str, Any]) -> Hypothesis:
         missing = max(0, SHORTEST_LAST_PIECE - len(self._pending))
         piece = np.concatenate([self._pending, quiet_noise(self._heard, missing)])
-        return self._engine.decode(piece, cache, is_final=True)
+        return self._engine.decode(piece, cache, is_final=True, until=self._heard)
 
 
 def load_funasr(config: ModelConfig, files: ModelFiles, device: str) -> FunasrEngine:

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from typing import Callable
 
-from common.events import Event, Partial, to_line
+from common.events import Event, Partial, Status, to_line
 
 IDLE_POLL_SEC = 0.4  # how often an idle writer looks whether its reader is still there
 
@@ -44,14 +44,17 @@ class Output:
     A thread does the writing, so that a slow reader stops nothing: behind it a newer partial of an utterance
     replaces an older one that is not written yet; finals, errors and text are kept, in order. ``on_failure`` is
     called, once and from that thread, when the reader is gone or stdout cannot be written, also while nothing is
-    to be written; the next call of ``write`` or ``close`` raises ReaderGone or StdoutFailed.
+    to be written; the next call of ``write`` or ``close`` raises ReaderGone or StdoutFailed. ``extended`` adds the
+    keys of ``--extended``, and lets status events through.
     """
 
     def __init__(self, descriptor: int, clock: Clock) -> None:
         self.on_failure: Callable[[], None] = lambda: None
+        self.extended = False
         self._descriptor = descriptor
         self._clock = clock
-        self._pending: deque[Event | str] = deque()
+        self._pending: deque[tuple[Event | str, float | None]] = deque()
+        self._lines = 0
         self._changed = threading.Condition()
         self._idle = True
         self._closed = False
@@ -78,20 +81,25 @@ class Output:
             msvcrt.setmode(descriptor, os.O_BINARY)
         return cls(descriptor, Clock())
 
-    def write(self, event: Event) -> None:
-        """Hand over one event. Never waits. Raises ReaderGone or StdoutFailed once writing has failed."""
+    def write(self, event: Event, arrived: float | None = None) -> None:
+        """Hand over one event. Never waits. Raises ReaderGone or StdoutFailed once writing has failed.
+
+        ``arrived``: when the newest audio that it needed arrived, by the monotonic clock.
+        """
         with self._changed:
             self.check()
+            if isinstance(event, Status) and not self.extended:
+                return
             if isinstance(event, Partial):
                 self._drop_older_partial(event.trace_id)
-            self._pending.append(event)
+            self._pending.append((event, arrived))
             self._changed.notify_all()
 
     def write_text(self, text: str) -> None:
         """Hand over text that is no event: what ``--help`` and the like print."""
         with self._changed:
             self.check()
-            self._pending.append(text)
+            self._pending.append((text, None))
             self._changed.notify_all()
 
     def check(self) -> None:
@@ -111,10 +119,18 @@ class Output:
                 self.check()
 
     def _drop_older_partial(self, trace_id: str) -> None:
-        for waiting in self._pending:
+        for index, (waiting, _) in enumerate(self._pending):
             if isinstance(waiting, Partial) and waiting.trace_id == trace_id:
-                self._pending.remove(waiting)
+                del self._pending[index]
                 return
+
+    def _line(self, event: Event, arrived: float | None) -> str:
+        now = self._clock.now_ms()
+        if not self.extended:
+            return to_line(event, now)
+        self._lines += 1
+        latency = 0 if arrived is None else max(0, round((time.monotonic() - arrived) * 1000))
+        return to_line(event, now, self._lines, latency)
 
     def _is_news(self, event: Event) -> bool:
         """Whether it says something else than the line before it: a partial may have taken back one between them
@@ -143,11 +159,11 @@ class Output:
                 self._changed.wait_for(lambda: bool(self._pending), IDLE_POLL_SEC)
                 if self._pending:
                     self._idle = False
-                    line = self._pending.popleft()
-                    if isinstance(line, str):
-                        return line
-                    if self._is_news(line):
-                        return to_line(line, self._clock.now_ms())
+                    event, arrived = self._pending.popleft()
+                    if isinstance(event, str):
+                        return event
+                    if self._is_news(event):
+                        return self._line(event, arrived)
                     continue
             if _reader_is_gone(self._descriptor):
                 raise ReaderGone()

@@ -15,11 +15,9 @@ from typing import Any, NamedTuple, Protocol, Sequence
 
 import numpy as np
 
-from common.config import ModelConfig
+from common.config import LFR_FRAME_SAMPLES, ModelConfig
 from common.geometry import Geometry
-from common.recognizer import Hypothesis
-
-SPECIAL = (0, 1, 2)  # blank, sentence start, sentence end: never part of a hypothesis
+from common.recognizer import Hypothesis, best_of
 
 
 @dataclass(frozen=True)
@@ -133,7 +131,9 @@ def step(
         return Hypothesis(), state
     fired = np.stack(fires.vectors)
     decoded = network.decode(fired, encoded.hidden, state.memory, state.attended, shape.decoder_rows)
-    return _best(decoded.log_probs), replace(state, memory=decoded.memory, attended=decoded.attended)
+    first_row = state.position - len(rows)
+    samples = [max(0, int((first_row + place) * LFR_FRAME_SAMPLES)) for place in fires.places]
+    return best_of(decoded.log_probs, samples), replace(state, memory=decoded.memory, attended=decoded.attended)
 
 
 def _kept(blocks: tuple[Any, ...], block: Any, shape: Shape) -> tuple[Any, ...]:
@@ -151,12 +151,6 @@ def _look_back(state: State, shape: Shape) -> int:
     return min(len(state.blocks) * in_a_block, shape.encoder_rows)
 
 
-def _best(log_probs: np.ndarray) -> Hypothesis:
-    ids = log_probs.argmax(axis=-1)
-    spoken = [(int(token), float(log_probs[row, token])) for row, token in enumerate(ids) if token not in SPECIAL]
-    return Hypothesis(tuple(token for token, _ in spoken), tuple(log_prob for _, log_prob in spoken))
-
-
 def positions(first: int, count: int, size: int) -> np.ndarray:
     """Sinusoidal position encoding of rows ``first`` … (count, size), as FunASR counts: from 1, sines then cosines
     (transformer/embedding.py, StreamSinusoidalPositionEncoder)."""
@@ -167,9 +161,11 @@ def positions(first: int, count: int, size: int) -> np.ndarray:
 
 
 class Fires(NamedTuple):
-    """``vectors``: one (size,) for each character; what is left over: its weight and its mean vector."""
+    """``vectors``: one (size,) for each character, and ``places``: in which row each fired, a fraction of a row
+    included; what is left over: its weight and its mean vector."""
 
     vectors: list[np.ndarray]
+    places: list[float]
     weight: np.float32
     vector: np.ndarray
 
@@ -184,13 +180,15 @@ def integrate(hidden: np.ndarray, weights: np.ndarray, state: State, geometry: G
         hidden = np.concatenate([hidden, np.zeros_like(hidden[:1])])
         weights = np.append(weights, np.float32(geometry.tail_weight))
     vectors: list[np.ndarray] = []
+    places: list[float] = []
     total, vector = np.float32(0), np.zeros_like(hidden[0])
-    for weight, row in zip(weights, hidden):
+    for index, (weight, row) in enumerate(zip(weights, hidden), start=-1):  # -1: what was left over before
         if weight + total < threshold:
             total += weight
             vector = vector + weight * row
         else:
             vectors.append(vector + (threshold - total) * row)
+            places.append(index + float((threshold - total) / weight))
             total = total + weight - threshold
             vector = total * row
-    return Fires(vectors, total, vector / total if total > 0 else vector)
+    return Fires(vectors, places, total, vector / total if total > 0 else vector)

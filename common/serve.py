@@ -66,7 +66,7 @@ def serve(config: CommonConfig, source: Source, inbox: Inbox, service: Service, 
             raise
         except Exception as error:
             with contextlib.suppress(FatalError):
-                loop.emit(service.end())
+                loop.emit(service.end("shutdown"))
             if isinstance(error, FatalError):
                 raise
             log.debug("internal error", exc_info=True)
@@ -122,7 +122,7 @@ class Loop:
         for event in events:
             if self._bar is not None:
                 self._bar.clear()
-            self._output.write(event)
+            self._output.write(event, self._inbox.arrived)
             self._stats.printed(event, time.monotonic() - self._inbox.arrived)
 
     def _take(self, message: Message) -> bool:
@@ -138,7 +138,7 @@ class Loop:
         elif isinstance(message, StdoutGone):
             self._output.close()  # raises why
         elif not isinstance(message, EndOfCommands) or self._control.commanded:
-            self.emit(self._service.end())
+            self.emit(self._service.end("shutdown" if isinstance(message, Stop) else "eof"))
             if isinstance(message, Stop):
                 self._stop(message)
             return False

@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections import deque
 from dataclasses import replace
-from typing import Callable, Iterator, Protocol
+from typing import Callable, Iterator, Protocol, Sequence
 
 import numpy as np
 
 from common.config import SAMPLE_RATE, CommonConfig
 from common.endpoint import End, Endpointer, EndpointSettings, Start
 from common.events import ErrorEvent, Event, FatalError
+from common.lexicon import Lexicon
 from common.recognizer import Engine
 from common.utterance import Failures, Partials, Utterance
 from common.vad import FRAME_SAMPLES, HYSTERESIS
@@ -49,6 +50,7 @@ class Service:
         self._frames = 0  # that the endpointer has counted
         self._position = 0  # samples since the stream began, behind the last of those frames
         self._utterance: Utterance | None = None
+        self._utterances = 0  # that showed text
         self._failures = Failures()
 
     def hear(self, samples: np.ndarray, backlog: int = 0) -> Iterator[Event]:
@@ -64,7 +66,7 @@ class Service:
         for start in range(0, whole, FRAME_SAMPLES):
             yield from self._hear_frame(samples[start : start + FRAME_SAMPLES], may_peek)
 
-    def end(self) -> Iterator[Event]:
+    def end(self, reason: str = "eof") -> Iterator[Event]:
         """Finalise the open utterance with every sample that was heard: at the end of the stream, and at a flush.
 
         Raises FatalError as ``hear`` does, behind the final.
@@ -75,7 +77,7 @@ class Service:
                 yield from self._utterance.feed(self._rest, may_peek=False)
             except FatalError as error:
                 fatal = error
-            yield from self._finalise()
+            yield from self._finalise(reason)
         self._cut()
         if fatal is not None:
             raise fatal
@@ -98,6 +100,15 @@ class Service:
         if self._utterance is None:
             self._endpointer.settings = self._settings
 
+    def set_hotwords(self, hotwords: Lexicon | None) -> None:
+        """From the next utterance on."""
+        self._partials = replace(self._partials, hotwords=hotwords)
+
+    @property
+    def token_list(self) -> Sequence[str]:
+        """The text of each token id of the engine."""
+        return self._engine.token_list
+
     def _cut(self) -> None:
         """No sample from before here belongs to what comes."""
         self._endpointer.close()
@@ -116,24 +127,38 @@ class Service:
         self._position += FRAME_SAMPLES
         self._history.append(frame)
         threshold = self._threshold - (HYSTERESIS if self._endpointer.is_open else 0.0)
-        transition = self._endpointer.step(self._vad.probability(frame) >= threshold)
+        is_speech = self._vad.probability(frame) >= threshold
+        transition = self._endpointer.step(is_speech)
         if isinstance(transition, Start):
             yield from self._open(transition.first_frame, may_peek)
         elif self._utterance is not None:
-            yield from self._utterance.feed(frame, may_peek)
+            yield from self._utterance.feed(frame, may_peek, is_speech)
         if isinstance(transition, End):
-            yield from self._finalise()
+            yield from self._finalise(transition.reason)
 
     def _open(self, first_frame: int, may_peek: bool) -> Iterator[Event]:
         reach_back = self._frames - first_frame
         first_sample = self._position - reach_back * FRAME_SAMPLES
-        self._utterance = Utterance(self._new_trace_id(), first_sample, self._engine, self._partials, self._failures)
+        speech_start = self._position - min(reach_back, self._settings.min_speech) * FRAME_SAMPLES
+        self._utterance = Utterance(
+            self._new_trace_id(),
+            first_sample,
+            speech_start,
+            self._engine,
+            self._partials,
+            self._failures,
+            self._next_number,
+        )
         for frame in list(self._history)[-reach_back:]:
             yield from self._utterance.feed(frame, may_peek)
 
-    def _finalise(self) -> Iterator[Event]:
+    def _next_number(self) -> int:
+        self._utterances += 1
+        return self._utterances
+
+    def _finalise(self, reason: str) -> Iterator[Event]:
         assert self._utterance is not None
-        yield from self._utterance.finalise(self._endpointer.trailing_silence * FRAME_SAMPLES)
+        yield from self._utterance.finalise(self._endpointer.trailing_silence * FRAME_SAMPLES, reason)
         self._utterance = None
         self._endpointer.settings = self._settings
 
