@@ -47,7 +47,7 @@ def _options(field: Any, value: Any) -> dict[str, Any]:
         options["action"] = "store_true"
         return options
     options["metavar"] = field.metadata["metavar"]
-    if value is not None:
+    if value not in (None, ()):
         shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
         options["help"] += f" (default {shown})"
     return options

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar, Union
 
+from common.hotword_list import Hotword, parse_hotwords
 from common.settings import (
     bad_setting,
     chunk_triple,
@@ -122,6 +123,14 @@ class CommonConfig:
         "recognition",
         flag="decoder-look-back",
         metavar="N",
+    )
+
+    hotwords: tuple[Hotword, ...] = setting(
+        (),
+        "words to listen for, between blanks; @FILE: one a line, with an optional weight from 1 to 100 behind it",
+        parse_hotwords,
+        "recognition",
+        metavar="WORDS|@FILE",
     )
 
     control: str = setting(

@@ -11,6 +11,8 @@ from common.inbox import Command
 from common.service import Service
 from common.settings import bad_setting, check_field
 
+SETTABLE = {"endpoint_silence_ms": int, "hotwords": list}
+JSON_NAMES = {int: "number", list: "list"}
 Details = Tuple[Tuple[str, Any], ...]
 
 
@@ -80,14 +82,19 @@ class Control:
         return ()
 
     def _set(self, fields: dict[str, Any]) -> Details:
-        unknown = set(fields) - {"endpoint_silence_ms"}
+        unknown = set(fields) - set(SETTABLE)
         if unknown or not fields:
             named = ", ".join(sorted(unknown)) or "nothing"
-            raise FatalError("control_invalid", f"ValueError: core.control.set takes endpoint_silence_ms, not {named}")
-        if isinstance(fields["endpoint_silence_ms"], str):
-            raise bad_setting(f"endpoint_silence_ms must be a number, not {fields['endpoint_silence_ms']!r}")
-        milliseconds = check_field(CommonConfig, "endpoint_silence_ms", fields["endpoint_silence_ms"])
-        self._service.set_endpoint_silence(milliseconds)
+            known = " and ".join(SETTABLE)
+            raise FatalError("control_invalid", f"ValueError: core.control.set takes {known}, not {named}")
+        for name, value in fields.items():
+            if not isinstance(value, SETTABLE[name]):
+                raise bad_setting(f"{name} must be a JSON {JSON_NAMES[SETTABLE[name]]}, not {value!r}")
+        checked = {name: check_field(CommonConfig, name, value) for name, value in fields.items()}
+        if "endpoint_silence_ms" in checked:
+            self._service.set_endpoint_silence(checked["endpoint_silence_ms"])
+        if "hotwords" in checked:
+            self._service.set_hotwords(checked["hotwords"])
         return ()
 
     def _status(self, _fields: dict[str, Any]) -> Details:

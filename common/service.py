@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections import deque
 from dataclasses import replace
@@ -12,10 +13,14 @@ import numpy as np
 from common.config import SAMPLE_RATE, CommonConfig
 from common.endpoint import End, Endpointer, EndpointSettings, Start
 from common.events import ErrorEvent, Event, FatalError
+from common.hotword_list import Hotword
 from common.lexicon import Lexicon
 from common.recognizer import Engine
 from common.utterance import Failures, Partials, Utterance
 from common.vad import FRAME_SAMPLES, HYSTERESIS
+
+
+log = logging.getLogger(__name__)
 
 
 class Vad(Protocol):
@@ -52,6 +57,7 @@ class Service:
         self._utterance: Utterance | None = None
         self._utterances = 0  # that showed text
         self._failures = Failures()
+        self.set_hotwords(config.hotwords)
 
     def hear(self, samples: np.ndarray, backlog: int = 0) -> Iterator[Event]:
         """Take the next 16 kHz mono float32 samples of the stream; ``backlog`` more are already waiting.
@@ -100,14 +106,12 @@ class Service:
         if self._utterance is None:
             self._endpointer.settings = self._settings
 
-    def set_hotwords(self, hotwords: Lexicon | None) -> None:
+    def set_hotwords(self, hotwords: Sequence[Hotword]) -> None:
         """From the next utterance on."""
-        self._partials = replace(self._partials, hotwords=hotwords)
-
-    @property
-    def token_list(self) -> Sequence[str]:
-        """The text of each token id of the engine."""
-        return self._engine.token_list
+        lexicon = Lexicon.build(hotwords, self._engine.token_list) if hotwords else None
+        for warning in lexicon.left_out if lexicon else ():
+            log.warning("%s", warning)
+        self._partials = replace(self._partials, hotwords=lexicon)
 
     def _cut(self) -> None:
         """No sample from before here belongs to what comes."""
