@@ -19,7 +19,6 @@ from common.recognizer import Engine
 from common.utterance import Failures, Partials, Utterance
 from common.vad import FRAME_SAMPLES, HYSTERESIS
 
-
 log = logging.getLogger(__name__)
 
 
