@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from common.events import FatalError
 from common.hotword_list import MAX_FILE_BYTES, MAX_LENGTH, MAX_WORDS, Hotword, parse_hotwords
-from common.hotwords import FLOOR, held_back, rescore
+from common.hotwords import FLOOR, held_back, rescore, settle
 from common.lexicon import BOOST, Lexicon
 
 TOKENS = ["<blank>", "<s>", "</s>", *"王伟炜张静敬竟说目的墓地第弟银行人北京大学背景一在们好", *"ustvb"]
@@ -21,8 +22,9 @@ IDS = {token: index for index, token in enumerate(TOKENS)}
 UNLIKELY = -11.0
 
 
-def lexicon_of(words: str, **options: Any) -> Lexicon:
-    return Lexicon.build(parse_hotwords("--hotwords", words.split()), TOKENS, **options)
+@functools.lru_cache(maxsize=None)
+def lexicon_of(words: str) -> Lexicon:
+    return Lexicon.build(parse_hotwords("--hotwords", words.split()), TOKENS)
 
 
 def posteriors(heard: str, likely: dict[int, dict[str, float]] | None = None) -> tuple[list[int], np.ndarray]:
@@ -137,7 +139,7 @@ class TestSpelling:
         assert [TOKENS[lexicon.tokens[column]] for column in columns] == spelled.split()
 
     def test_the_spelling_of_the_model_itself_comes_first(self) -> None:
-        lexicon = lexicon_of("bluetooth", seg_dict={"bluetooth": ["blue@@", "thon"]})
+        lexicon = Lexicon.build([Hotword("bluetooth")], TOKENS, seg_dict={"bluetooth": ["blue@@", "thon"]})
         assert [TOKENS[lexicon.tokens[column]] for column in lexicon.words[0]] == ["blue@@", "thon"]
 
     @pytest.mark.parametrize(
@@ -180,8 +182,15 @@ class TestRescoring:
 
     def test_a_stranger_needs_the_model_behind_it(self) -> None:
         assert written("张们", "张敬") == "张们"
-        assert written("张们", "张敬", {1: {"敬": -3.0}}) == "张敬"
+        assert written("张们", "张敬", {1: {"敬": -2.5}}) == "张敬"
         assert written("张们", "张敬", {1: {"敬": -FLOOR - 1}}) == "张们"
+
+    def test_another_tone_is_not_enough_for_a_word_of_two(self) -> None:
+        assert written("张静", "张京") == "张静"
+        assert written("张静", "张京", {1: {"京": -4.0}}) == "张京"
+
+    def test_two_strangers_are_no_word_of_two(self) -> None:
+        assert written("说们", "张敬", {0: {"张": -0.5}, 1: {"敬": -0.5}}) == "说们"
 
     def test_no_weight_lifts_a_word_over_the_floor(self) -> None:
         tokens, rows = posteriors("张们", {1: {"敬": -FLOOR - 1}})
@@ -226,6 +235,14 @@ class TestHoldingBack:
 
     def test_printed_tokens_do_not_wait(self) -> None:
         assert waiting("好目", "墓地", first=2) == ""
+
+    def test_what_waited_is_settled_with_the_word_or_without_it(self) -> None:
+        lexicon = lexicon_of("墓地")
+        tokens, rows = posteriors("好目的们")
+        assert text(settle((), tokens[:2], rows[:2], lexicon)) == "好"
+        assert text(settle(tokens[:1], tokens[:3], rows[:3], lexicon)) == "好墓地"
+        tokens, rows = posteriors("好目们")
+        assert text(settle(tokens[:1], tokens, rows, lexicon)) == "好目们"
 
 
 WORDS = ["张敬", "王炜", "墓地", "弟弟们", "北京大学", "北京", "京大", "大学好", "USB", "bluetooth", "地第一", "一张静"]
@@ -278,3 +295,17 @@ def test_no_later_token_changes_what_is_not_held_back(
     now = rescore(before, rows[: len(before)], lexicon)
     later = rescore(before + after, rows, lexicon)
     assert later[:settled] == now[:settled]
+
+
+@given(words, heard_tokens, st.integers(0, 99), st.data())
+def test_settling_chunk_by_chunk_only_appends(
+    chosen: list[str], tokens: list[int], seed: int, data: st.DataObject
+) -> None:
+    lexicon = lexicon_of(" ".join(chosen))
+    rows = random_rows(tokens, seed)
+    settled: tuple[int, ...] = ()
+    for count in sorted(data.draw(st.lists(st.integers(0, len(tokens)), max_size=5))):
+        before = settled
+        settled = settle(before, tokens[:count], list(rows[:count]), lexicon)
+        assert settled[: len(before)] == before
+        assert len(settled) <= max(count, len(before))
