@@ -9,20 +9,18 @@ from typing import Any, Iterator
 import numpy as np
 import pytest
 
-from common.audio.quiet import quiet_noise
 from common.config import DEMO_MODEL, StreamingConfig
 from common.engine import load_engine
 from common.paraformer import Shape
 from common.recognizer import Engine
 from common.session import ParaformerEngine
 from tests.audio import recordings_of_many_lengths
-from tests.engine.reference import FunasrLoop
+from tools.funasr_loop import NEAR_TIE, FunasrLoop, padded_as_finish_does
 from tools.make_random_model import make
 
 CHUNK_SIZES = [(0, 10, 5), (0, 8, 4), (5, 10, 5)]
 LOOK_BACKS = [(4, 1), (0, 0)]
 RECORDINGS = 34
-NEAR_TIE = 1e-3  # log-probability: below this lead, rounding may choose the other token
 SAME_LOG_PROB = 1e-3
 REAL_GEOMETRY = Path(__file__).resolve().parents[2] / ".cache" / "random-model"
 
@@ -56,12 +54,6 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     threads = 1 if model == "demo" else 2
     config = StreamingConfig(model_dir=str(folder), device="cpu", engine=engine, threads=threads)
     yield Pair(load_engine(config), FunasrLoop(folder))
-
-
-def padded_as_finish_does(samples: np.ndarray, stride: int) -> np.ndarray:
-    """FunASR ignores a last piece under 960 samples; our sessions fill it up with quiet noise instead."""
-    missing = max(0, 960 - len(samples) % stride)
-    return np.concatenate([samples, quiet_noise(len(samples), missing)])
 
 
 def decode(engine: Engine, samples: np.ndarray, seed: int = 0, peek_chance: float = 0.0) -> Any:

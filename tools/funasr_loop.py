@@ -1,4 +1,4 @@
-"""FunASR's own streaming loop: what the engines are compared with."""
+"""FunASR's own streaming loop, with its tokens and scores: what the engines are compared with."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from common.audio.quiet import quiet_noise
+from common.config import LFR_FRAME_SAMPLES
+
+NEAR_TIE = 1e-3  # log-probability: below this lead of the best token, rounding may choose the other one
+
 
 @dataclass
 class Decoded:
@@ -16,6 +21,12 @@ class Decoded:
     tokens: list[str] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
     margins: list[float] = field(default_factory=list)
+
+
+def padded_as_finish_does(samples: np.ndarray, stride: int) -> np.ndarray:
+    """FunASR ignores a last piece under 960 samples; our sessions fill it up with quiet noise instead."""
+    missing = max(0, LFR_FRAME_SAMPLES - len(samples) % stride)
+    return np.concatenate([samples, quiet_noise(len(samples), missing)])
 
 
 class FunasrLoop:
@@ -43,9 +54,11 @@ class FunasrLoop:
         model.cal_decoder_with_predictor_chunk = self._record_scores(model.cal_decoder_with_predictor_chunk)
 
     def decode(self, samples: np.ndarray, chunk_size: tuple[int, int, int], look_backs: tuple[int, int]) -> Decoded:
+        """A whole recording: 16 kHz mono float32, cut every ``chunk_size[1]`` frames of 60 ms; ``look_backs`` of
+        encoder and decoder in chunks."""
         self._decoded = Decoded()
         cache: dict[str, Any] = {}
-        stride = chunk_size[1] * 960
+        stride = chunk_size[1] * LFR_FRAME_SAMPLES
         pieces = [samples[start : start + stride] for start in range(0, len(samples), stride)]
         for index, piece in enumerate(pieces):
             self._auto.generate(
