@@ -21,6 +21,8 @@ from common.vad import FRAME_SAMPLES, HYSTERESIS
 
 log = logging.getLogger(__name__)
 
+SETTLING = 32  # frames: Silero hears some voices up to a second late when nothing was before them
+
 
 class Vad(Protocol):
     def probability(self, frame: np.ndarray) -> float:
@@ -40,8 +42,9 @@ class Service:
         vad: Vad,
         partials: Partials,
         new_trace_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        settling: int = SETTLING,
     ) -> None:
-        settings = endpoint_settings(config)
+        settings = replace(endpoint_settings(config), settling=settling)
         self._settings = settings
         self._engine = engine
         self._vad = vad
@@ -49,7 +52,7 @@ class Service:
         self._threshold = config.vad_threshold
         self._new_trace_id = new_trace_id
         self._endpointer = Endpointer(settings)
-        self._history: deque[np.ndarray] = deque(maxlen=settings.pre_roll + settings.min_speech)
+        self._history: deque[np.ndarray] = deque(maxlen=settings.pre_roll + settings.min_speech + settling)
         self._rest = np.zeros(0, dtype=np.float32)  # samples that do not fill a frame yet
         self._frames = 0  # that the endpointer has counted
         self._position = 0  # samples since the stream began, behind the last of those frames

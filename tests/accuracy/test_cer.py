@@ -22,10 +22,10 @@ from tests.accuracy.through import recognise
 pytestmark = pytest.mark.skipif(not available(), reason="espeak-ng is not installed: apt-get install espeak-ng")
 
 SENTENCES = 150
-CONDITIONS = [  # voices, SNR in dB, kinds of noise, the CER that is the goal, the CER above which it got worse
-    pytest.param(TRAINING_VOICES, 40, ["room"], 0.02, 0.03, id="known-voices"),
-    pytest.param(HELD_OUT_VOICES, 40, ["room"], 0.05, 0.05, id="unknown-voices"),
-    pytest.param(TRAINING_VOICES, 10, ["white", "pink", "room"], 0.06, 0.06, id="10-dB-SNR"),
+CONDITIONS = [  # voices, SNR in dB, kinds of noise, the highest CER
+    pytest.param(TRAINING_VOICES, 40, ["room"], 0.02, id="known-voices"),
+    pytest.param(HELD_OUT_VOICES, 40, ["room"], 0.05, id="unknown-voices"),
+    pytest.param(TRAINING_VOICES, 10, ["white", "pink", "room"], 0.06, id="10-dB-SNR"),
 ]
 SERVICES = [
     pytest.param(SliceConfig(device="cpu"), id="slices-0,10,5"),
@@ -48,7 +48,7 @@ def spoken(voices: list[str], snr_db: float, kinds: list[str]) -> list[tuple[str
     return recordings
 
 
-@pytest.mark.parametrize(("voices", "snr_db", "kinds", "goal", "worse"), CONDITIONS)
+@pytest.mark.parametrize(("voices", "snr_db", "kinds", "highest"), CONDITIONS)
 @pytest.mark.parametrize("config", SERVICES)
 def test_cer_on_unseen_sentences(
     demo_engine: Callable[[ModelConfig], Engine],
@@ -56,8 +56,7 @@ def test_cer_on_unseen_sentences(
     voices: list[str],
     snr_db: float,
     kinds: list[str],
-    goal: float,
-    worse: float,
+    highest: float,
 ) -> None:
     wanted, heard = [], []
     for text, samples in spoken(voices, snr_db, kinds):
@@ -66,9 +65,7 @@ def test_cer_on_unseen_sentences(
     measured = jiwer.process_words(wanted, heard)
     wrong = [f"{want} → {got}" for want, got in zip(wanted, heard) if want != got]
     print(
-        f"\nCER {measured.wer:.2%} (goal {goal:.0%}): {measured.substitutions} substitutions,"
+        f"\nCER {measured.wer:.2%} (at most {highest:.0%}): {measured.substitutions} substitutions,"
         f" {measured.deletions} deletions, {measured.insertions} insertions in {len(wanted)} sentences"
     )
-    assert measured.wer <= worse, "\n".join(wrong)
-    if measured.wer > goal:
-        pytest.xfail(f"the goal of {goal:.0%} is not reached yet: CER {measured.wer:.2%}")
+    assert measured.wer <= highest, "\n".join(wrong)

@@ -110,7 +110,7 @@ def service(engine: Any, partials: Partials | None = None, **settings: Any) -> S
     defaults = {"endpoint_silence_ms": 3 * 32, "min_speech_ms": 2 * 32, "pre_roll_ms": 32, "max_utterance_sec": 20}
     config = StreamingConfig(**{**defaults, **settings})
     ids = map(str, itertools.count(1))
-    return Service(config, engine, FrameVad(), partials or Partials(), new_trace_id=lambda: next(ids))
+    return Service(config, engine, FrameVad(), partials or Partials(), new_trace_id=lambda: next(ids), settling=0)
 
 
 def events_of(running: Service, frames: str, cut: int = 0, backlog: int = 0) -> list[Event]:
