@@ -126,6 +126,7 @@ def _imports(name: str) -> str:
 PROBES: dict[str, Callable[[str], str]] = {  # each imports its package and says what it found
     "numpy": _imports,
     "torch": _torch,
+    "openvino": _imports,
     "torchaudio": _imports,
     "kaldi-native-fbank": _imports,
     "funasr": _funasr,
@@ -133,6 +134,7 @@ PROBES: dict[str, Callable[[str], str]] = {  # each imports its package and says
     "soxr": _imports,
     "soundfile": _soundfile,
     "sounddevice": _sounddevice,
+    "pypinyin": _imports,
     "modelscope": _hub,
     "huggingface-hub": _hub,
 }
@@ -144,6 +146,12 @@ def _spare(name: str, config: CommonConfig) -> str:
         return "harmless: it is not used then, kaldi-native-fbank does its work"
     if name == "sounddevice":
         return "" if config.input == "mic" or config.input_device else "needed for a microphone only"
+    if name == "openvino":
+        return "" if config.engine == "openvino" else "without it torch decodes, several times slower"
+    if name == "funasr":
+        return "" if config.engine == "funasr" else "needed for --engine funasr only"
+    if name == "pypinyin":
+        return "" if config.hotwords else "needed for hotwords only"
     hub = {"modelscope": "ms", "huggingface-hub": "hf"}.get(name)
     if hub is None or (hub == config.hub and config.model_dir is None and not config.demo):
         return ""
@@ -236,7 +244,7 @@ def _mend(name: str, installed: str | None, error: BaseException) -> str:
         return f"sudo dnf install {fedora}" if shutil.which("dnf") else f"sudo apt-get install {debian}"
     if name == "torch" and isinstance(error, OSError) and sys.platform == "win32":
         return "winget install Microsoft.VCRedist.2015+.x64"  # the DLLs that torch's wheel expects
-    return _pip("--force-reinstall", "--no-deps", f"{name}=={installed}")
+    return _pip("--force-reinstall", "--no-deps", f"{name}=={installed.split('+')[0]}")
 
 
 def _pip(*arguments: str) -> str:

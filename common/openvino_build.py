@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,8 @@ def compile_graph(module: torch.nn.Module, inputs: list[Tensor], names: list[str
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # a local service phones nobody
     import openvino
 
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that shapes become constants is meant: they are fixed
         traced = torch.jit.trace(module.eval(), tuple(inputs), check_trace=False)
         model = openvino.convert_model(traced, example_input=tuple(inputs))
     model.reshape({port: tuple(value.shape) for port, value in zip(model.inputs, inputs)})
