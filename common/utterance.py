@@ -84,6 +84,7 @@ class Utterance:
         self._first_sample = first_sample
         self._speech_start = speech_start
         self._heard = 0  # samples
+        self._spoken = 0  # samples until speech was heard last
         self._looked = 0  # samples heard when the tail was looked at last
         self._was_speech = True
         self._engine = engine
@@ -105,6 +106,7 @@ class Utterance:
         look = may_peek and self._look_is_due(len(samples), is_speech)
         self._was_speech = is_speech
         self._heard += len(samples)
+        self._spoken = self._heard if is_speech else self._spoken
         try:
             decoded = self._failures.attempt(lambda: self._session.accept(samples))
             if decoded is not None:
@@ -213,7 +215,7 @@ class Utterance:
     ) -> Extra:
         self._id = self._id or self._number()
         first, until = self._speech_start, self._first_sample + end
-        times = spans(hypothesis.fires, end)
+        times = spans(hypothesis.fires, self._spoken)
         timed = []
         for word in parts if times else []:
             start = self._first_sample + times[word.tokens[0]][0]
