@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -83,6 +84,7 @@ class Inbox:
         self._waiting = 0
         self._clock = clock
         self._stop_at: float | None = None
+        self._nobody_reads = False
 
     @property
     def backlog(self) -> int:
@@ -93,8 +95,15 @@ class Inbox:
     def stopping(self) -> bool:
         return self._stop_at is not None
 
+    def deadline(self) -> float:
+        """When whoever keeps the loop waiting must let go of it, by the clock; inf while nothing asks for the end."""
+        if self._nobody_reads:
+            return -math.inf
+        return math.inf if self._stop_at is None else self._stop_at
+
     def put(self, message: Message) -> None:
         """Put a message that is not audio. Never blocks: signal handlers call it."""
+        self._nobody_reads = self._nobody_reads or isinstance(message, StdoutGone)
         self._messages.put((self._clock(), message))
 
     def put_audio(self, block: AudioBlock) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 
 from common.config import SAMPLE_RATE, CommonConfig
 from common.endpoint import End, Endpointer, EndpointSettings, Start
-from common.events import ErrorEvent, Event, FatalError
+from common.events import ErrorEvent, Event, FatalError, Final
+from common.finals import Finals
 from common.hotword_list import Hotword
 from common.lexicon import Lexicon
 from common.recognizer import Engine
@@ -43,12 +44,14 @@ class Service:
         partials: Partials,
         new_trace_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         settling: int = SETTLING,
+        finals: Finals | None = None,
     ) -> None:
         settings = replace(endpoint_settings(config), settling=settling)
         self._settings = settings
         self._engine = engine
         self._vad = vad
-        self._partials = partials
+        self._partials = replace(partials, final_differs=finals is not None)
+        self._finals = finals
         self._threshold = config.vad_threshold
         self._new_trace_id = new_trace_id
         self._endpointer = Endpointer(settings)
@@ -114,6 +117,7 @@ class Service:
         for warning in lexicon.left_out if lexicon else ():
             log.warning("%s", warning)
         self._partials = replace(self._partials, hotwords=lexicon)
+        self._hotwords = tuple(hotwords)
 
     def _cut(self) -> None:
         """No sample from before here belongs to what comes."""
@@ -154,6 +158,7 @@ class Service:
             self._partials,
             self._failures,
             self._next_number,
+            self._finals.audio(self._hotwords) if self._finals is not None else None,
         )
         for frame in list(self._history)[-reach_back:]:
             yield from self._utterance.feed(frame, may_peek)
@@ -164,7 +169,11 @@ class Service:
 
     def _finalise(self, reason: str) -> Iterator[Event]:
         assert self._utterance is not None
-        yield from self._utterance.finalise(self._endpointer.trailing_silence * FRAME_SAMPLES, reason)
+        for event in self._utterance.finalise(self._endpointer.trailing_silence * FRAME_SAMPLES, reason):
+            if isinstance(event, Final) and event.text and self._finals is not None:
+                yield from self._finals.polish(event, self._utterance.audio, ending=reason == "shutdown")
+            else:
+                yield event
         self._utterance = None
         self._endpointer.settings = self._settings
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from common.audio.quiet import quiet_noise, without_digital_silence
 from common.events import ErrorEvent, Event, Extra, FatalError, Final, Partial, TimedWord, describe
+from common.finals import UtteranceAudio
 from common.hotwords import rescore, settle
 from common.lexicon import Lexicon
 from common.recognizer import Engine, Hypothesis
@@ -31,12 +32,13 @@ class Partials:
 
     ``append_only``: only text that no later token can change, so that every partial starts with the one
     before it. ``peek_interval``: samples between two looks at the tail that is not committed yet; None: never.
-    ``hotwords``: None without any.
+    ``hotwords``: None without any. ``final_differs``: the final's text is made anew, so nothing of a partial is stable.
     """
 
     append_only: bool = False
     peek_interval: int | None = None
     hotwords: Lexicon | None = None
+    final_differs: bool = False
 
 
 class Failures:
@@ -67,7 +69,8 @@ class Utterance:
     """One per utterance; it dies with its final, and its session with it.
 
     ``first_sample`` is where its audio begins in the stream, pre-roll included, ``speech_start`` where the speech
-    does; ``number`` gives it its number when its text is shown first.
+    does; ``number`` gives it its number when its text is shown first. ``audio`` is where it keeps what it
+    hears, if at all.
     """
 
     def __init__(
@@ -79,8 +82,10 @@ class Utterance:
         partials: Partials,
         failures: Failures,
         number: Callable[[], int],
+        audio: UtteranceAudio | None = None,
     ) -> None:
         self.trace_id = trace_id
+        self.audio = audio
         self._first_sample = first_sample
         self._speech_start = speech_start
         self._heard = 0  # samples
@@ -107,6 +112,8 @@ class Utterance:
         self._was_speech = is_speech
         self._heard += len(samples)
         self._spoken = self._heard if is_speech else self._spoken
+        if self.audio is not None:
+            self.audio.pieces.append(samples)
         try:
             decoded = self._failures.attempt(lambda: self._session.accept(samples))
             if decoded is not None:
@@ -202,6 +209,8 @@ class Utterance:
 
     def _stable(self, text: str) -> int:
         """How many leading code points of ``text`` no later partial or final changes."""
+        if self._partials.final_differs:
+            return 0
         if not self._partials.append_only:
             self._settle(self._committed)
         kept = join(settled(self._words(self._settled)))

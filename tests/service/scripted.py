@@ -9,6 +9,7 @@ import numpy as np
 
 from common.config import StreamingConfig
 from common.events import Event
+from common.finals import Finals
 from common.recognizer import Hypothesis
 from common.service import Service
 from common.utterance import Partials
@@ -105,12 +106,20 @@ def _tokens(frames: str) -> Hypothesis:
     return Hypothesis(tuple(map(ord, said)), tuple(-0.1 for _ in said))
 
 
-def service(engine: Any, partials: Partials | None = None, **settings: Any) -> Service:
+def service(engine: Any, partials: Partials | None = None, finals: Finals | None = None, **settings: Any) -> Service:
     """A service with short settings in ms (one frame: 32) and trace ids "1", "2", …"""
     defaults = {"endpoint_silence_ms": 3 * 32, "min_speech_ms": 2 * 32, "pre_roll_ms": 32, "max_utterance_sec": 20}
     config = StreamingConfig(**{**defaults, **settings})
     ids = map(str, itertools.count(1))
-    return Service(config, engine, FrameVad(), partials or Partials(), new_trace_id=lambda: next(ids), settling=0)
+    return Service(
+        config,
+        engine,
+        FrameVad(),
+        partials or Partials(),
+        new_trace_id=lambda: next(ids),
+        settling=0,
+        finals=finals,
+    )
 
 
 def events_of(running: Service, frames: str, cut: int = 0, backlog: int = 0) -> list[Event]:

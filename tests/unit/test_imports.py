@@ -15,6 +15,7 @@ LAYERS = [  # a module may import from the lines below its own
     ["control", "stdin"],
     ["service", "doctor", "command_line", "commands", "stats"],
     ["utterance", "engine"],
+    ["finals"],
     ["openvino_cache"],
     ["openvino_build"],
     ["funasr_engine", "torch_engine", "openvino_engine"],
