@@ -21,7 +21,7 @@ LAYERS = [  # a module may import from the lines below its own
     ["funasr_engine", "torch_engine", "openvino_engine"],
     ["session", "audio.file", "audio.pcm", "audio.microphone", "audio.recorder"],
     ["paraformer"],
-    ["endpoint", "recognizer", "vad", "output", "inbox", "model_files", "audio.convert", "hotwords"],
+    ["endpoint", "recognizer", "vad", "output", "inbox", "model_files", "audio.convert", "hotwords", "itn"],
     ["audio.quiet", "audio", "features", "layers", "geometry", "engine_cache", "device", "lexicon"],
     ["config", "transcript", "pinyin", "word_times"],
     ["hotword_list"],
@@ -33,7 +33,19 @@ PURE = [
     *["endpoint", "transcript", "events", "config", "settings", "command_line", "commands", "control", "stats"],
     *["paraformer", "geometry", "lexicon", "hotwords", "word_times"],
 ]
-HEAVY = {"torch", "openvino", "funasr", "sounddevice", "soundfile", "soxr", "modelscope", "yaml", "tqdm", "pypinyin"}
+HEAVY = {
+    "torch",
+    "openvino",
+    "funasr",
+    "sounddevice",
+    "soundfile",
+    "soxr",
+    "modelscope",
+    "yaml",
+    "tqdm",
+    "pypinyin",
+    "wetext",
+}
 ON_TORCH = {"layers", "torch_engine", "openvino_build"}  # imported when torch is to compute
 LEVEL = {module: depth for depth, modules in enumerate(LAYERS) for module in modules}
 
