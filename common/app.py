@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 import uuid
 from typing import Callable, NoReturn, TypeVar
@@ -12,6 +11,7 @@ from typing import Callable, NoReturn, TypeVar
 from common import __version__
 from common.command_line import build_parser, parse
 from common.config import CommonConfig
+from common.ending import ENDING
 from common.events import EXIT_FATAL, EXIT_OK, ErrorEvent, FatalError, describe
 from common.output import Output, ReaderGone, StdoutFailed
 
@@ -21,11 +21,8 @@ Config = TypeVar("Config", bound=CommonConfig)
 def run(config: Config, pipeline: Callable[[Config, Output], int], description: str) -> NoReturn:
     """Run ``pipeline`` as a process and exit with its status; the error event of whatever is fatal is printed.
 
-    stdout is claimed first. A signal before the service listens ends the process at once: nothing was heard. The
-    process leaves without tearing down the interpreter, which takes torch up to a second.
+    stdout is claimed first. The process leaves without tearing down the interpreter, which takes torch up to a second.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: os._exit(EXIT_OK))
     status = _status(config, pipeline, description)
     logging.shutdown()
     sys.stderr.flush()
@@ -34,7 +31,9 @@ def run(config: Config, pipeline: Callable[[Config, Output], int], description: 
 
 def _status(config: Config, pipeline: Callable[[Config, Output], int], description: str) -> int:
     try:
-        output = Output.claim_stdout()
+        output = ENDING.output = Output.claim_stdout()
+        output.on_failure = ENDING.reader_gone
+        ENDING.watch_signals()  # behind the claim: a stdout that is closed must not become a socket of ours
         try:
             status = _run(config, pipeline, description, output)
         except FatalError as error:
@@ -63,7 +62,7 @@ def _run(config: Config, pipeline: Callable[[Config, Output], int], description:
         return EXIT_OK
     start_log(config.log_level)
     if values.list_devices:
-        from common.audio.microphone import list_devices
+        from common.audio.devices import list_devices
 
         output.write_text(list_devices())
         return EXIT_OK

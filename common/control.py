@@ -19,6 +19,8 @@ Details = Tuple[Tuple[str, Any], ...]
 class Pausable(Protocol):
     """A microphone, or audio as JSON lines."""
 
+    is_lost: bool  # the device has gone, and is looked for
+
     def pause(self) -> None:
         """Stop listening."""
 
@@ -98,7 +100,10 @@ class Control:
         return ()
 
     def _status(self, _fields: dict[str, Any]) -> Details:
-        return self._report("paused" if self.paused else "listening")
+        if self.paused:
+            return self._report("paused")
+        is_lost = self._source is not None and self._source.is_lost
+        return self._report("recovering" if is_lost else "listening")
 
     def _done(self, command: Command, details: Details, trace_id: str | None = None) -> Iterator[Event]:
         if command.id is not None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import queue
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Callable, Union
 
@@ -15,6 +15,9 @@ from common.config import SAMPLE_RATE
 from common.events import FatalError
 
 DECODE_AFTER_STOP_SEC = 0.8  # how long audio that was heard before a stop may still be decoded
+WAITING_SEC = 2.0  # of a source that can wait: enough to keep the loop busy
+LIVE_SEC = 300.0  # of a microphone, 19 MB: a machine that was too busy for minutes loses nothing
+DROPPED_AT_ONCE = 0.1  # of that: a machine that stays too slow has a gap now and then instead of one every 32 ms
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,22 @@ class SourceFailed:
 
 
 @dataclass(frozen=True)
-class Stop:
-    """The user asked for the end; ``dropped`` samples were heard and could not be decoded in time."""
+class Gap:
+    """The audio behind it does not follow on the audio before it: ``dropped`` samples that were heard had to go."""
 
     dropped: int = 0
+
+
+@dataclass(frozen=True)
+class DeviceLost:
+    """The microphone has gone, its source looks for it, and a Gap stands before what it hears next."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The user asked for the end."""
 
 
 @dataclass(frozen=True)
@@ -70,20 +85,35 @@ class StdoutGone:
     """Nobody reads what the service prints."""
 
 
-Message = Union[AudioBlock, Command, BadLine, EndOfCommands, EndOfInput, SourceFailed, Stop, StdoutGone]
+Message = Union[
+    AudioBlock, Gap, DeviceLost, Command, BadLine, EndOfCommands, EndOfInput, SourceFailed, Stop, StdoutGone
+]
 
 
 class Inbox:
-    """Messages in order of arrival. Audio from files and pipes waits at the door while too much is inside."""
+    """Messages in order of arrival, from any thread.
 
-    def __init__(self, capacity_sec: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._messages: queue.SimpleQueue[tuple[float, Message]] = queue.SimpleQueue()
+    Audio from files and pipes waits at the door while too much is inside. A microphone cannot wait: when ``live_sec``
+    of it are inside, the oldest blocks go. So does what cannot be decoded any more after a stop. A Gap where the
+    audio was says how much.
+    """
+
+    def __init__(
+        self,
+        capacity_sec: float = WAITING_SEC,
+        live_sec: float = LIVE_SEC,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.arrived = 0.0  # when the message that ``get`` gave last was put in, by the clock
+        self.stop_asked = threading.Event()
+        self._messages: deque[tuple[float, Message]] = deque()
+        self._changed = threading.Condition()
         self._capacity = int(capacity_sec * SAMPLE_RATE)
-        self._room = threading.Condition()
-        self._waiting = 0
+        self._live = int(live_sec * SAMPLE_RATE)
+        self._waiting = 0  # samples
+        self._dropped = 0  # samples since the last Gap
         self._clock = clock
-        self._stop_at: float | None = None
+        self._decode_until = math.inf
         self._nobody_reads = False
 
     @property
@@ -91,63 +121,92 @@ class Inbox:
         """Samples that arrived and have not been taken out."""
         return self._waiting
 
-    @property
-    def stopping(self) -> bool:
-        return self._stop_at is not None
-
     def deadline(self) -> float:
         """When whoever keeps the loop waiting must let go of it, by the clock; inf while nothing asks for the end."""
-        if self._nobody_reads:
-            return -math.inf
-        return math.inf if self._stop_at is None else self._stop_at
+        return -math.inf if self._nobody_reads else self._decode_until
 
     def put(self, message: Message) -> None:
-        """Put a message that is not audio. Never blocks: signal handlers call it."""
-        self._nobody_reads = self._nobody_reads or isinstance(message, StdoutGone)
-        self._messages.put((self._clock(), message))
+        """Put a message that is not audio."""
+        with self._changed:
+            self._append(message)
+
+    def put_first(self, message: Message) -> None:
+        """Put a message that cannot wait for what is inside."""
+        with self._changed:
+            self._nobody_reads = self._nobody_reads or isinstance(message, StdoutGone)
+            self._messages.appendleft((self._clock(), message))
+            self._changed.notify_all()
 
     def put_audio(self, block: AudioBlock) -> None:
         """Put audio, waiting while the inbox is full."""
-        with self._room:
-            self._room.wait_for(lambda: self._waiting < self._capacity)
-            self.put_live(block)
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting < self._capacity)
+            self._append(block)
 
     def put_live(self, block: AudioBlock) -> None:
-        """Put audio that cannot wait: a microphone's."""
-        with self._room:
-            self._waiting += len(block.samples)
-        self._messages.put((self._clock(), block))
+        """Put audio that cannot wait: a microphone's. Behind a stop nobody hears it."""
+        with self._changed:
+            if self.stop_asked.is_set():
+                return
+            self._append(block)
+            if self._waiting > self._live:
+                keep = max(len(block.samples), int(self._live * (1 - DROPPED_AT_ONCE)))
+                while self._waiting > keep:
+                    self._drop(next(i for i, (_, each) in enumerate(self._messages) if isinstance(each, AudioBlock)))
+
+    def hurry(self) -> None:
+        """A stop is on its way: what has arrived is decoded for a while, then dropped."""
+        with self._changed:
+            if not self.stop_asked.is_set():
+                self._decode_until = self._clock() + DECODE_AFTER_STOP_SEC
+                self.stop_asked.set()
 
     def stop(self) -> None:
-        """Ask for the end, from a signal handler: what arrived before is decoded for a while."""
-        if self._stop_at is None:
-            self._stop_at = self._clock() + DECODE_AFTER_STOP_SEC
-            self._messages.put((self._clock(), Stop()))
+        """Ask for the end behind all that has arrived."""
+        self.hurry()
+        self.put(Stop())
+
+    def drop_all(self) -> int:
+        """Every sample that arrived and that nobody will decode: at an end that cannot wait."""
+        with self._changed:
+            dropped = self._dropped + self._waiting
+            self._messages.clear()
+            self._waiting = self._dropped = 0
+            return dropped
 
     def get(self) -> Message:
         """The next message; waits for one."""
-        while True:
-            try:
-                self.arrived, message = self._messages.get(timeout=0.5)  # so that Ctrl-C gets through on Windows
-                break
-            except queue.Empty:
-                continue
-        if self._stop_at is not None and self._clock() >= self._stop_at:
-            return self._drop_until_stop(message)
+        with self._changed:
+            while True:
+                self._changed.wait_for(lambda: bool(self._messages))
+                out_of_time = self._clock() >= self._decode_until
+                is_audio = isinstance(self._messages[0][1], AudioBlock)
+                if not (is_audio and out_of_time):
+                    break
+                self._drop(0)
+            if self._dropped and (is_audio or out_of_time):
+                gap, self._dropped, self.arrived = Gap(self._dropped), 0, self._clock()
+                return gap
+            self.arrived, message = self._messages.popleft()
+            self._count_out(message)
+            return message
+
+    def _append(self, message: Message) -> None:
         if isinstance(message, AudioBlock):
-            self._took(message)
-        return message
+            self._waiting += len(message.samples)
+        self._messages.append((self._clock(), message))
+        self._changed.notify_all()
 
-    def _drop_until_stop(self, message: Message) -> Message:
-        dropped = 0
-        while not isinstance(message, Stop):
-            if isinstance(message, AudioBlock):
-                dropped += len(message.samples)
-                self._took(message)
-            _, message = self._messages.get()
-        return Stop(dropped)
+    def _drop(self, place: int) -> None:
+        """Leave out the block at ``place``: of those inside it is the oldest."""
+        _, block = self._messages[place]
+        del self._messages[place]
+        self._dropped += self._count_out(block)
 
-    def _took(self, block: AudioBlock) -> None:
-        with self._room:
-            self._waiting -= len(block.samples)
-            self._room.notify()
+    def _count_out(self, message: Message) -> int:
+        """The samples of ``message``, which is not inside any more."""
+        if not isinstance(message, AudioBlock):
+            return 0
+        self._waiting -= len(message.samples)
+        self._changed.notify_all()
+        return len(message.samples)

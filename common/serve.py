@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import signal
 import sys
 import threading
 import time
+import uuid
+from dataclasses import replace
 from typing import Any, Iterable, Iterator, Union
 
 from common.audio.file import FileSource
@@ -17,8 +17,20 @@ from common.audio.pcm import PcmSource
 from common.audio.recorder import Recorder
 from common.config import DEMO_SPEECH, SAMPLE_RATE, CommonConfig
 from common.control import Control
-from common.events import EXIT_OK, EXIT_SECOND_INTERRUPT, Event, FatalError, describe
-from common.inbox import AudioBlock, BadLine, Command, EndOfCommands, Inbox, Message, SourceFailed, StdoutGone, Stop
+from common.ending import ENDING
+from common.events import EXIT_OK, ErrorEvent, Event, FatalError, Final, Partial, describe
+from common.inbox import (
+    AudioBlock,
+    BadLine,
+    Command,
+    DeviceLost,
+    EndOfCommands,
+    Gap,
+    Inbox,
+    Message,
+    SourceFailed,
+    StdoutGone,
+)
 from common.output import Output, ReaderGone, StdoutFailed
 from common.service import Service
 from common.stats import Stats
@@ -27,7 +39,7 @@ from common.stdin import LineReader, wants_commands
 log = logging.getLogger(__name__)
 
 Source = Union[FileSource, PcmSource, Microphone, LineReader]
-READER_TIMEOUT_SEC = 0.8  # behind a stop: decoding, flush and this together stay under 2 s
+TOO_SLOW = "the machine is too slow; stop what else runs, or take asr_service.py with a larger --chunk-sec"
 LONG_FILE_SEC = 30.0  # from here on a progress bar is worth having
 
 
@@ -36,6 +48,7 @@ def open_source(config: CommonConfig, inbox: Inbox) -> Source:
 
     Raises FatalError ``audio_input_failed``, ``audio_device_failed``, ``dependency_missing``, ``config_invalid``.
     """
+    ENDING.inbox = inbox
     if config.input == "-":
         return PcmSource(config.sample_rate, config.channels, config.channel)
     if config.input == "jsonl":
@@ -52,12 +65,13 @@ def serve(config: CommonConfig, source: Source, inbox: Inbox, service: Service, 
 
     Whatever ends it, the open utterance is finalised and printed first. Raises FatalError for the rest.
     """
-    stop_on_signals(inbox)
-    output.on_failure = lambda: inbox.put(StdoutGone())
+    ENDING.begin_serving()
+    output.on_failure = lambda: inbox.put_first(StdoutGone())
     output.check()
     recorder = Recorder(config.record) if config.record else None
     with progress(source) as bar:
         loop = Loop(config, source, inbox, service, output, recorder, bar)
+        ENDING.end_in_time(loop.give_up)
         start(config, source, inbox)
         log.info("paused" if config.start_paused else "listening")
         try:
@@ -108,29 +122,57 @@ class Loop:
         self._recorder = recorder
         self._bar = bar
         self._stats = Stats()
+        self._writing = threading.Lock()  # taken for good by ``give_up``
+        self._unfinished: Partial | None = None  # shown last, of an utterance without a final
         status = lambda state: self._stats.details(state, inbox.backlog)  # noqa: E731
         pausable = source if isinstance(source, (Microphone, LineReader)) else None
         self._control = Control(service, pausable, status, paused=config.start_paused)
 
     def run(self) -> None:
         """Until the end. Raises FatalError, ReaderGone, StdoutFailed."""
-        while not self._control.stopped:
-            if not self._take(self._inbox.get()):
-                return
+        while self.step() and not self._control.stopped:
+            pass
+
+    def step(self) -> bool:
+        """Take the next message; whether to go on."""
+        return self._take(self._inbox.get())
 
     def emit(self, events: Iterable[Event]) -> None:
         for event in events:
-            if self._bar is not None:
-                self._bar.clear()
-            self._output.write(event, self._inbox.arrived)
+            with self._writing:
+                if self._bar is not None:
+                    self._bar.clear()
+                self._output.write(event, self._inbox.arrived)
+                if isinstance(event, (Partial, Final)):
+                    self._unfinished = event if isinstance(event, Partial) else None
             self._stats.printed(event, time.monotonic() - self._inbox.arrived)
+
+    def give_up(self) -> None:
+        """Print what is owed, from another thread, while whatever ``run`` is doing takes too long. It prints no more.
+
+        Raises ReaderGone, StdoutFailed.
+        """
+        self._writing.acquire()
+        if self._unfinished is not None:
+            what = "TimeoutError: the model did not answer before the end; the final is the last good text"
+            shown = self._unfinished
+            self._output.write(ErrorEvent(shown.trace_id, "infer_final_failed", what))
+            extra = replace(shown.extra, end_reason="shutdown") if shown.extra else None
+            self._output.write(Final(shown.trace_id, shown.text, shown.confidence, extra))
+        for event in self._overflow(self._inbox.drop_all()):
+            self._output.write(event)
 
     def _take(self, message: Message) -> bool:
         """Whether to go on."""
         if isinstance(message, AudioBlock):
             self._hear(message)
+        elif isinstance(message, Gap):
+            self._begin_anew(message)
+        elif isinstance(message, DeviceLost):
+            self._lose(message)
         elif isinstance(message, Command):
             self.emit(self._control.handle(message))
+            self._unfinished = None if message.kind == "reset" else self._unfinished
         elif isinstance(message, BadLine):
             self.emit([self._service.error("control_invalid", message.reason)])
         elif isinstance(message, SourceFailed):
@@ -138,11 +180,21 @@ class Loop:
         elif isinstance(message, StdoutGone):
             self._output.close()  # raises why
         elif not isinstance(message, EndOfCommands) or self._control.commanded:
-            self.emit(self._service.end("shutdown" if isinstance(message, Stop) else "eof"))
-            if isinstance(message, Stop):
-                self._stop(message)
+            self.emit(self._service.end("shutdown" if self._inbox.stop_asked.is_set() else "eof"))
             return False
         return True
+
+    def _begin_anew(self, gap: Gap) -> None:
+        """Nothing of before the gap may be joined to what comes."""
+        self.emit(self._service.end("shutdown" if self._inbox.stop_asked.is_set() else "flush"))
+        self.emit(self._overflow(gap.dropped))
+        self._service.restart()
+
+    def _lose(self, device: DeviceLost) -> None:
+        """A device that goes while paused was closed already: nobody misses it."""
+        if not self._control.paused:
+            self.emit(self._service.end("device_lost"))
+            self.emit([self._service.error("audio_device_lost", device.reason)])
 
     def _hear(self, block: AudioBlock) -> None:
         if self._control.paused:
@@ -157,25 +209,16 @@ class Loop:
         if self._bar is not None:
             self._bar.update(len(block.samples) / SAMPLE_RATE)
 
-    def _stop(self, message: Stop) -> None:
-        """Say what was heard and not decoded; a reader that does not read cannot hold up the end."""
-        if message.dropped:
-            milliseconds = message.dropped * 1000 // SAMPLE_RATE
-            lost = f"TimeoutError: {milliseconds} ms of audio could not be decoded before the end"
-            self.emit([self._service.error("audio_overflow", lost)])
-        self._output.close(timeout=READER_TIMEOUT_SEC)
-
-
-def stop_on_signals(inbox: Inbox) -> None:
-    """SIGINT and SIGTERM ask for the end; a second Ctrl-C ends at once."""
-
-    def stop(number: int, _frame: Any) -> None:
-        if inbox.stopping and number == signal.SIGINT:
-            os._exit(EXIT_SECOND_INTERRUPT)
-        inbox.stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
+    def _overflow(self, dropped: int) -> Iterator[ErrorEvent]:
+        """What is said of samples that were heard and had to go."""
+        if dropped == 0 or self._control.paused:
+            return
+        what = f"{dropped * 1000 // SAMPLE_RATE} ms of"
+        if self._inbox.stop_asked.is_set():
+            message = f"TimeoutError: {what} audio could not be decoded before the end: {TOO_SLOW}"
+        else:
+            message = f"OverflowError: {what} microphone audio were dropped: {TOO_SLOW}"
+        yield ErrorEvent(uuid.uuid4().hex, "audio_overflow", message)
 
 
 @contextlib.contextmanager

@@ -37,6 +37,7 @@ class LineReader:
     """
 
     is_live = True
+    is_lost = False
     duration_sec = 0.0  # unknown
 
     def __init__(self, inbox: Inbox, takes_audio: bool, rate: int, descriptor: int = 0) -> None:
@@ -77,6 +78,8 @@ class LineReader:
             if parsed.id is not None:
                 self._inbox.put(Command("append", parsed.id))
         elif not isinstance(parsed, AudioEnd):
+            if isinstance(parsed, Command) and parsed.kind == "stop":
+                self._inbox.hurry()
             self._inbox.put(parsed)
 
     def _put_audio(self, samples: np.ndarray) -> None:

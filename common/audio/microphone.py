@@ -1,51 +1,75 @@
-"""The microphone as a source, through PortAudio."""
+"""The microphone as a source, through PortAudio. It may go away and come back while the service runs."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 
 from common.audio.convert import Converter
+from common.audio.devices import NO_DEVICE, import_sounddevice
 from common.config import SAMPLE_RATE
 from common.events import FatalError, describe
-from common.inbox import AudioBlock, Inbox
+from common.inbox import AudioBlock, DeviceLost, Gap, Inbox
 
 log = logging.getLogger(__name__)
 
 BLOCK_SEC = 0.032
 MOST_CHANNELS = 8  # a device with more is a mixer or a sound server, whose channels are copies
 SILENT_SEC = 5.0  # exact zeros for so long mean a muted or forbidden microphone: macOS gives them without an error
-NO_PORTAUDIO = "install PortAudio: apt-get install libportaudio2, dnf install portaudio, brew install portaudio"
-NO_DEVICE = (
-    "--list-devices shows the devices, --input-device chooses one; on macOS and Windows allow the terminal to use"
-    " the microphone in the privacy settings"
-)
+FIRST_CALLBACK_SEC = 5.0  # a headset on Bluetooth takes its time
+CALLBACK_SEC = 2.0  # without a callback for so long the device is lost
+FIRST_PAUSE_SEC, LONGEST_PAUSE_SEC = 0.5, 10.0  # before a lost device is opened again; each time twice as long
+OPEN_SEC, CLOSE_SEC = 5.0, 1.0  # how long a command may wait for a sound system that does not answer
+WILL_BE_BACK = "plug it in or start the sound server again: the service goes on by itself"
+
+
+class Listening:
+    """From one ``resume`` to the ``pause`` behind it: what its thread is told, and what it tells."""
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+        self.opened = threading.Event()
+        self.decided = threading.Event()  # opened, or failed
+        self.closed = threading.Event()
+        self.error: Exception | None = None
+        self.heard: queue.SimpleQueue[np.ndarray | None] = queue.SimpleQueue()  # of the stream that is open
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.heard.put(None)
 
 
 class Microphone:
     """Listens from the beginning, or from ``resume`` on if ``paused``, until ``pause`` or the end.
 
-    The callback copies and queues, nothing else; a thread converts what was queued and puts it into the inbox.
-    Raises FatalError ``audio_device_failed`` without PortAudio, without such a device or without permission.
+    The callback copies and queues, nothing else. Everything else that touches PortAudio is done by one thread at a
+    time: PortAudio may keep a call for half a minute while a sound server hangs, and only a fresh PortAudio sees new
+    devices. A device that is lost is told of once (DeviceLost) and opened again for ever; a Gap stands before what
+    does not follow on what was heard. Raises FatalError ``audio_device_failed`` without PortAudio, without such a
+    device or without permission.
     """
 
     is_live = True
     duration_sec = 0.0  # without end
 
     def __init__(self, device: str | None, channel: int, inbox: Inbox, paused: bool) -> None:
+        self.is_lost = False
         self._sounddevice = import_sounddevice()
         self._inbox = inbox
         self._channel = channel
-        self._position = 0  # samples at 16 kHz since the stream began; pauses add none
+        self._position = 0  # samples at 16 kHz since the stream began; pauses and outages add none
         self._zeros = 0
-        self._stream: Any = None
+        self._pause_sec = FIRST_PAUSE_SEC
+        self._turn = threading.Lock()  # held by the thread that may call PortAudio
+        self._listening: Listening | None = None
+        self._wanted: int | str | None = int(device) if device is not None and device.isdigit() else device
         try:
-            self._device = self._sounddevice.query_devices(_device_id(device), "input")
-            self._channels, self._rate = self._format()
+            self._choose()
         except Exception as error:
             raise FatalError("audio_device_failed", describe(error, NO_DEVICE)) from error
         if not paused:
@@ -53,60 +77,144 @@ class Microphone:
 
     def resume(self) -> None:
         """Open the device and listen. Raises FatalError ``audio_device_failed``."""
-        heard: queue.SimpleQueue[np.ndarray | None] = queue.SimpleQueue()
+        listening = Listening()
+        threading.Thread(target=self._keep, args=(listening,), name="microphone", daemon=True).start()
+        if not listening.decided.wait(OPEN_SEC):
+            listening.error = TimeoutError("the sound system does not answer")
+        if listening.error is not None:
+            listening.stop()
+            raise FatalError("audio_device_failed", describe(listening.error, NO_DEVICE)) from listening.error
+        self._listening = listening
+
+    def pause(self) -> None:
+        """Close the device, so that the system's microphone light goes off."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            listening.stop()
+            if not self.is_lost and not listening.closed.wait(CLOSE_SEC):
+                log.warning("the sound system does not answer: the microphone may stay open for a while")
+
+    def _keep(self, listening: Listening) -> None:
+        """Listen, whatever happens to the device, until told to stop. Runs in a thread of its own."""
+        with self._turn:
+            if listening.stopping.is_set():  # it had to wait too long for its turn
+                return
+            error = self._listen(listening, fresh=False)
+            if not listening.opened.is_set():
+                error = self._listen(listening, fresh=True)  # another device may be the default by now
+            if not listening.opened.is_set():
+                listening.error = error
+            listening.decided.set()
+            while listening.opened.is_set() and not listening.stopping.wait(self._pause_sec):
+                self._pause_sec = min(2 * self._pause_sec, LONGEST_PAUSE_SEC)
+                error = self._listen(listening, fresh=True)
+                log.debug("microphone: %s; next attempt in %g s", error, self._pause_sec)
+            self.is_lost = False
+            listening.closed.set()
+
+    def _listen(self, listening: Listening, fresh: bool) -> Exception | None:
+        """Open the device, hear it to its end, close it. Returns why it ended; None: as it was told."""
+        stream = None
+        try:
+            if fresh:
+                self._see_new_devices()
+            stream = self._open(listening)
+            self._hear(listening)
+            return None
+        except Exception as error:
+            if listening.opened.is_set() and not self.is_lost:
+                self.is_lost = True
+                self._inbox.put(DeviceLost(describe(error, WILL_BE_BACK)))
+            return error
+        finally:
+            if stream is not None:
+                with contextlib.suppress(Exception):
+                    stream.abort()
+                    stream.close()
+
+    def _open(self, listening: Listening) -> Any:
+        heard = listening.heard = queue.SimpleQueue()
 
         def callback(frames: np.ndarray, _count: int, _time: Any, status: Any) -> None:
             heard.put(frames.copy())
             if status:
                 log.debug("PortAudio: %s", status)
 
+        stream = self._sounddevice.InputStream(
+            samplerate=self._rate,
+            blocksize=int(BLOCK_SEC * self._rate),
+            device=self._index,
+            channels=self._channels,
+            dtype="float32",
+            callback=callback,
+            finished_callback=lambda: heard.put(None),
+        )
         try:
-            self._stream = self._sounddevice.InputStream(
-                samplerate=self._rate,
-                blocksize=int(BLOCK_SEC * self._rate),
-                device=self._device["index"],
-                channels=self._channels,
-                dtype="float32",
-                callback=callback,
-                finished_callback=lambda: heard.put(None),
-            )
-            self._stream.start()
-        except Exception as error:
-            raise FatalError("audio_device_failed", describe(error, NO_DEVICE)) from error
-        log.info("microphone: %s, %d Hz, %d channel(s)", self._device["name"], self._rate, self._channels)
-        threading.Thread(target=self._convert, args=(heard.get,), name="microphone", daemon=True).start()
-
-    def pause(self) -> None:
-        """Close the device, so that the system's microphone light goes off."""
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.abort()
+            stream.start()
+        except Exception:
             stream.close()
+            raise
+        if not listening.opened.is_set():
+            log.info("microphone: %s, %d Hz, %d channel(s)", self._name, self._rate, self._channels)
+            listening.opened.set()
+            listening.decided.set()
+        return stream
 
-    def _format(self) -> tuple[int, int]:
-        """(channels, rate): 16 kHz where the device takes it, else its own rate."""
-        most = self._device["max_input_channels"]
-        channels = max(self._channel, most if most <= MOST_CHANNELS else 2)
-        if self._channel > most:
-            raise ValueError(f"--channel {self._channel}, but {self._device['name']} has {most} channel(s)")
-        try:
-            self._sounddevice.check_input_settings(
-                device=self._device["index"], channels=channels, dtype="float32", samplerate=SAMPLE_RATE
-            )
-            return channels, SAMPLE_RATE
-        except self._sounddevice.PortAudioError:
-            return channels, int(self._device["default_samplerate"])
-
-    def _convert(self, next_frames: Callable[[], np.ndarray | None]) -> None:
+    def _hear(self, listening: Listening) -> None:
+        """Put what the stream gives into the inbox until told to stop. Raises when it gives nothing any more."""
         converter = Converter(self._rate, self._channel)
+        is_first = True
         while True:
-            frames = next_frames()
-            if frames is None:
+            patience = FIRST_CALLBACK_SEC if is_first else CALLBACK_SEC
+            try:
+                frames = listening.heard.get(timeout=patience)
+            except queue.Empty:
+                raise TimeoutError(f"the microphone has given nothing for {patience:g} s") from None
+            if listening.stopping.is_set():
                 return
+            if frames is None:
+                raise ConnectionError("the microphone has gone")
+            if is_first:
+                self._begin()
+            is_first = False
             self.watch_for_silence(frames)
             samples = converter.convert(frames)
             self._inbox.put_live(AudioBlock(samples, self._position))
             self._position += len(samples)
+
+    def _begin(self) -> None:
+        """The first block of a stream is here."""
+        if self._position:
+            self._inbox.put(Gap())
+        if self.is_lost:
+            log.info("the microphone is back: %s, %d Hz", self._name, self._rate)
+        self.is_lost = False
+        self._zeros = 0
+        self._pause_sec = FIRST_PAUSE_SEC
+
+    def _see_new_devices(self) -> None:
+        """PortAudio lists devices when it is initialised and never again. No stream is open."""
+        with contextlib.suppress(Exception):  # it is not initialised when the attempt before failed
+            self._sounddevice._terminate()
+        self._sounddevice._initialize()
+        self._choose()
+
+    def _choose(self) -> None:
+        """Find the device, and a format that it takes: 16 kHz where it can, else its own rate."""
+        device = self._sounddevice.query_devices(self._wanted, "input")
+        self._index, self._name, most = device["index"], device["name"], device["max_input_channels"]
+        if self._channel > most:
+            raise ValueError(f"--channel {self._channel}, but {self._name} has {most} channel(s)")
+        if isinstance(self._wanted, int):  # numbers change when devices come and go
+            self._wanted = f"{self._name}, {self._sounddevice.query_hostapis(device['hostapi'])['name']}"
+        self._channels = max(self._channel, most if most <= MOST_CHANNELS else 2)
+        self._rate = SAMPLE_RATE
+        try:
+            self._sounddevice.check_input_settings(
+                device=self._index, channels=self._channels, dtype="float32", samplerate=SAMPLE_RATE
+            )
+        except self._sounddevice.PortAudioError:
+            self._rate = int(device["default_samplerate"])
 
     def watch_for_silence(self, frames: np.ndarray) -> None:
         """Warn once when the device has given nothing but exact zeros for five seconds."""
@@ -115,32 +223,3 @@ class Microphone:
         self._zeros = 0 if frames.any() else before + len(frames)
         if before < limit <= self._zeros:
             log.warning("%.0f s of exact zeros: is the microphone muted, or forbidden to this program?", SILENT_SEC)
-
-
-def import_sounddevice() -> Any:
-    try:
-        import sounddevice
-    except ImportError as error:
-        raise FatalError("dependency_missing", describe(error, "pip install sounddevice")) from error
-    except OSError as error:  # PortAudio itself is missing
-        raise FatalError("audio_device_failed", describe(error, NO_PORTAUDIO)) from error
-    return sounddevice
-
-
-def list_devices() -> str:
-    """The input devices, a line each: number, name, channels, own sample rate; * is the default."""
-    sounddevice = import_sounddevice()
-    default = sounddevice.default.device[0]
-    lines = []
-    for number, device in enumerate(sounddevice.query_devices()):
-        channels, rate = device["max_input_channels"], int(device["default_samplerate"])
-        if channels > 0:
-            mark = "*" if number == default else " "
-            lines.append(
-                f"{mark} {number:3d}  {device['name']}  ({device['max_input_channels']} channels, {rate} Hz)\n"
-            )
-    return "".join(lines) or f"no input device; {NO_DEVICE}\n"
-
-
-def _device_id(device: str | None) -> int | str | None:
-    return int(device) if device is not None and device.isdigit() else device

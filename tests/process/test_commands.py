@@ -39,6 +39,7 @@ def test_every_command_is_acknowledged_in_order_and_after_its_effect() -> None:
         running.send(type="core.control.reset", id="6")
         running.send(type="core.control.set", id="7", endpoint_silence_ms=500)
         running.send(type="core.control.set", id="8", endpoint_silence_ms="soon")
+        wait_for_ack(running, "8")  # a stop does not wait for more than 2 s of work
         running.send(type="core.control.stop", id="9")
         ended = running.end(60)
     answers = acks(ended.events)
@@ -109,8 +110,8 @@ def test_a_reader_that_stops_reading_and_comes_back_finds_finals_and_acks_in_ord
         writer.send(type="core.control.flush", id=str(number))
     for number in range(2000):  # more than the pipe holds
         writer.send(type="core.control.status", id=f"s{number}")
-    writer.send(type="core.control.stop", id="end")
     time.sleep(30)
+    writer.send(type="core.control.stop", id="end")  # from here on nobody waits for a reader longer than 2 s
     stdout = process.stdout.read()
     process.stdout.close()
     process.stdin.close()

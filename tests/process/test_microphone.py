@@ -85,7 +85,7 @@ def test_speech_at_the_microphone_comes_out_as_text(tmp_path: Path, rate: int, c
 @needs_pulseaudio
 def test_what_is_said_while_the_model_loads_is_not_lost(tmp_path: Path) -> None:
     loading, go_on = slow_loading(tmp_path)
-    with virtual_microphone(tmp_path, 16000, 1) as microphone:
+    with virtual_microphone(tmp_path) as microphone:
         microphone.environment.update(loading)
         with listening_to(microphone) as running:
             running.wait_for(b"microphone:", "log")
@@ -97,7 +97,7 @@ def test_what_is_said_while_the_model_loads_is_not_lost(tmp_path: Path) -> None:
 
 @needs_pulseaudio
 def test_the_devices_are_listed_and_one_can_be_chosen_by_name(tmp_path: Path) -> None:
-    with virtual_microphone(tmp_path, 16000, 1) as microphone:
+    with virtual_microphone(tmp_path) as microphone:
         listed = subprocess.run(
             command("asr_service", "--list-devices"), env=microphone.environment, capture_output=True, check=True
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -15,41 +16,61 @@ SINK = "vmic"
 
 
 class VirtualMicrophone:
-    """What is played into it is what the service's default microphone hears."""
+    """What is played into it is what the service's default microphone hears. It can be lost in several ways."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.environment = environment
+    def __init__(self, folder: Path, rate: int, channels: int) -> None:
+        runtime = folder / "runtime"
+        runtime.mkdir(mode=0o700)
+        self.environment = {**os.environ, "XDG_RUNTIME_DIR": str(runtime), "HOME": str(folder)}
+        for name in ("PULSE_SERVER", "PULSE_RUNTIME_PATH", "DISPLAY"):
+            self.environment.pop(name, None)
+        self._log = folder / "pulseaudio.log"
+        self._device = [f"sink_name={SINK}", f"rate={rate}", f"channels={channels}"]
+        self.start_server()
+        self.plug_in()
 
     def play(self, path: Path) -> None:
         """Play a sound file; returns when it has been played."""
-        subprocess.run(["paplay", f"--device={SINK}", str(path)], env=self.environment, check=True, timeout=120)
+        self._run("paplay", f"--device={SINK}", str(path), timeout=120)
+
+    def plug_in(self) -> None:
+        self._run("pactl", "load-module", "module-null-sink", *self._device)
+        self._run("pactl", "set-default-source", f"{SINK}.monitor")
+
+    def unplug(self) -> None:
+        self._run("pactl", "unload-module", "module-null-sink")
+
+    def start_server(self) -> None:
+        arguments = ["pulseaudio", "-n", "--exit-idle-time=-1", "--daemonize=no", "--use-pid-file=no"]
+        with self._log.open("ab") as log:
+            self._server = subprocess.Popen(
+                [*arguments, "-L", "module-native-protocol-unix"], env=self.environment, stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + 20
+        while subprocess.run(["pactl", "info"], env=self.environment, capture_output=True, check=False).returncode:
+            assert self._server.poll() is None, "pulseaudio ended"
+            assert time.monotonic() < deadline, "pulseaudio does not answer"
+            time.sleep(0.1)
+
+    def kill_server(self) -> None:
+        self._server.kill()
+        self._server.wait()
+
+    def freeze_server(self) -> None:
+        """It is there and answers nothing, not even a call that closes a stream."""
+        self._server.send_signal(signal.SIGSTOP)
+
+    def thaw_server(self) -> None:
+        self._server.send_signal(signal.SIGCONT)
+
+    def _run(self, *command: str, timeout: float = 20) -> None:
+        subprocess.run(command, env=self.environment, check=True, timeout=timeout, stdout=subprocess.DEVNULL)
 
 
 @contextlib.contextmanager
-def virtual_microphone(folder: Path, rate: int, channels: int) -> Iterator[VirtualMicrophone]:
-    runtime = folder / "runtime"
-    runtime.mkdir(mode=0o700)
-    environment = {**os.environ, "XDG_RUNTIME_DIR": str(runtime), "HOME": str(folder)}
-    for name in ("PULSE_SERVER", "PULSE_RUNTIME_PATH", "DISPLAY"):
-        environment.pop(name, None)
-    sink = f"module-null-sink sink_name={SINK} rate={rate} channels={channels}"
-    arguments = ["pulseaudio", "-n", "--exit-idle-time=-1", "--daemonize=no", "--use-pid-file=no"]
-    arguments += ["-L", "module-native-protocol-unix", "-L", sink]
-    log = (folder / "pulseaudio.log").open("wb")
-    server = subprocess.Popen(arguments, env=environment, stdout=log, stderr=log)
+def virtual_microphone(folder: Path, rate: int = 16000, channels: int = 1) -> Iterator[VirtualMicrophone]:
+    microphone = VirtualMicrophone(folder, rate, channels)
     try:
-        _wait_for(environment, server)
-        subprocess.run(["pactl", "set-default-source", f"{SINK}.monitor"], env=environment, check=True, timeout=20)
-        yield VirtualMicrophone(environment)
+        yield microphone
     finally:
-        server.kill()
-        server.wait()
-        log.close()
-
-
-def _wait_for(environment: dict[str, str], server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
-    while subprocess.run(["pactl", "info"], env=environment, capture_output=True, check=False).returncode != 0:
-        assert server.poll() is None, "pulseaudio ended"
-        assert time.monotonic() < deadline, "pulseaudio does not answer"
-        time.sleep(0.1)
+        microphone.kill_server()

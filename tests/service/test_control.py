@@ -21,6 +21,7 @@ class Device:
 
     def __init__(self, broken: bool = False) -> None:
         self.done: list[str] = []
+        self.is_lost = False
         self._broken = broken
 
     def pause(self) -> None:
@@ -138,6 +139,13 @@ def test_status_is_its_own_answer() -> None:
     control, _, _ = controlled(paused=True)
     [ack] = answer(control, "status")
     assert isinstance(ack, Ack) and ack.details == (("state", "paused"),)
+
+
+def test_status_says_that_a_lost_microphone_is_looked_for() -> None:
+    control, _, device = controlled()
+    device.is_lost = True
+    [ack] = answer(control, "status")
+    assert isinstance(ack, Ack) and ack.details == (("state", "recovering"),)
 
 
 def test_a_file_cannot_be_paused_and_the_utterance_goes_on() -> None:

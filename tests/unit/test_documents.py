@@ -19,7 +19,8 @@ from tests.audio import ROOT
 
 READMES = ["README.md", "README.en.md"]
 PROTOCOL = "docs/protocol.md"
-DOCUMENTS = [*READMES, PROTOCOL, "CONTRIBUTING.md", "tests/README.md"]
+RELIABILITY = "docs/reliability.md"
+DOCUMENTS = [*READMES, PROTOCOL, RELIABILITY, "CONTRIBUTING.md", "tests/README.md"]
 RAISED_BY = {"FatalError", "ErrorEvent", "error"}  # what is called with an error code
 OFF = {"README.md": ("关", "无"), "README.en.md": ("off", "none")}  # how a table writes False and None
 
@@ -132,3 +133,10 @@ def test_relative_links_resolve(document: str) -> None:
         assert path.exists(), f"{document}: {target}"
         if anchor:
             assert anchor in anchors(path), f"{document}: {target}"
+
+
+def test_every_test_that_shows_a_fault_is_there() -> None:
+    shown = re.findall(r"`(tests/[a-z_/]+\.py)::(test_\w+)`", read(RELIABILITY))
+    assert len(shown) > 10
+    for path, name in shown:
+        assert re.search(rf"^def {name}\(", read(path), flags=re.MULTILINE), f"{path}::{name}"

@@ -12,6 +12,7 @@ from tests.audio import ROOT
 
 LAYERS = [  # a module may import from the lines below its own
     ["app", "serve"],
+    ["ending"],
     ["control", "stdin"],
     ["service", "doctor", "command_line", "commands", "stats"],
     ["utterance", "engine"],
@@ -21,7 +22,18 @@ LAYERS = [  # a module may import from the lines below its own
     ["funasr_engine", "torch_engine", "openvino_engine"],
     ["session", "audio.file", "audio.pcm", "audio.microphone", "audio.recorder"],
     ["paraformer"],
-    ["endpoint", "recognizer", "vad", "output", "inbox", "model_files", "audio.convert", "hotwords", "itn"],
+    [
+        "endpoint",
+        "recognizer",
+        "vad",
+        "output",
+        "inbox",
+        "model_files",
+        "audio.convert",
+        "audio.devices",
+        "hotwords",
+        "itn",
+    ],
     ["audio.quiet", "audio", "features", "layers", "geometry", "engine_cache", "device", "lexicon"],
     ["config", "transcript", "pinyin", "word_times"],
     ["hotword_list"],

@@ -1,0 +1,151 @@
+"""The microphone goes and comes back under the running service: unplugged, its sound server killed or frozen."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Callable, Iterator
+
+import pytest
+import soundfile
+
+from tests.audio import read, speech_in
+from tests.process.spawned import Running, command, running_process
+from tests.process.test_microphone import needs_pulseaudio, playable
+from tests.process.test_speech import a_recording, transcripts
+from tests.process.virtual_microphone import VirtualMicrophone, virtual_microphone
+
+pytestmark = needs_pulseaudio
+LOST = b"audio_device_lost"
+Act = Callable[[VirtualMicrophone], None]
+
+
+def restart(microphone: VirtualMicrophone) -> None:
+    microphone.start_server()
+    microphone.plug_in()
+
+
+WAYS: list[tuple[Act, Act]] = [
+    (VirtualMicrophone.unplug, VirtualMicrophone.plug_in),
+    (VirtualMicrophone.kill_server, restart),
+]
+each_way = pytest.mark.parametrize(("lose", "bring_back"), WAYS, ids=["unplugged", "server-killed"])
+
+
+@contextlib.contextmanager
+def commanded(microphone: VirtualMicrophone, *arguments: str) -> Iterator[Running]:
+    """A service on the microphone that takes commands, listening."""
+    process = subprocess.Popen(
+        command("asr_service_streaming", "--demo", "--input", "mic", *arguments),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=microphone.environment,
+    )
+    with running_process(process) as running:
+        running.wait_for(b"listening", "log")
+        yield running
+
+
+def speech_without_end(folder: Path) -> Path:
+    """A recording whose speech stops in mid-utterance: no silence ends it."""
+    path = folder / "open.wav"
+    soundfile.write(str(path), speech_in(read(a_recording())), 16000)
+    return path
+
+
+def answered(running: Running, kind: str, identity: str, within: float) -> None:
+    """The command is acknowledged in time; generous for a busy machine, far below what PortAudio may hang."""
+    begin = time.monotonic()
+    running.send(type=f"core.control.{kind}", id=identity)
+    running.wait_for(f'"id":"{identity}"'.encode(), timeout=within)
+    assert time.monotonic() - begin < within
+
+
+@each_way
+def test_a_lost_microphone_is_told_once_and_heard_again_when_it_is_back(
+    tmp_path: Path, lose: Act, bring_back: Act
+) -> None:
+    with virtual_microphone(tmp_path) as microphone, commanded(microphone, "--log-level", "debug") as running:
+        microphone.play(playable(tmp_path))
+        running.wait_for(b"asr_text.final")
+        lose(microphone)
+        running.wait_for(LOST)
+        answered(running, "status", "1", within=10)
+        running.wait_for(b"next attempt in 4 s", "log")  # three have failed, and none of them is an event
+        bring_back(microphone)
+        running.wait_for(b"microphone is back", "log")
+        microphone.play(playable(tmp_path))
+        answered(running, "stop", "2", within=30)
+        ended = running.end()
+    assert ended.errors == ["audio_device_lost"]
+    assert ended.finals == [transcripts()[a_recording().name]] * 2
+    assert [event["state"] for event in ended.events if "state" in event] == ["recovering"]
+    assert ended.status == 0
+    assert "Traceback" not in ended.log
+
+
+@each_way
+def test_the_open_utterance_is_finalised_before_the_loss_is_told(tmp_path: Path, lose: Act, bring_back: Act) -> None:
+    with virtual_microphone(tmp_path) as microphone, commanded(microphone, "--endpoint-silence-ms", "0") as running:
+        microphone.play(speech_without_end(tmp_path))
+        running.wait_for(b"partial")
+        lose(microphone)
+        running.wait_for(LOST)
+        running.signal(signal.SIGTERM)
+        ended = running.end()
+    assert [event["type"].split(".")[-1] for event in ended.events][-2:] == ["final", "error_event"]
+    assert len(ended.finals) == 1
+    assert ended.status == 0
+
+
+def test_commands_are_done_while_the_sound_server_hangs(tmp_path: Path) -> None:
+    """A frozen server keeps every call of PortAudio for half a minute; only the callback that stops tells of it."""
+    with virtual_microphone(tmp_path) as microphone, commanded(microphone) as running:
+        microphone.freeze_server()
+        running.wait_for(LOST, timeout=30)
+        for identity, kind in enumerate(("status", "flush", "pause", "resume", "reset", "status"), 1):
+            answered(running, kind, str(identity), within=15)
+        begin = time.monotonic()
+        running.signal(signal.SIGTERM)
+        ended = running.end()
+        assert time.monotonic() - begin < 5  # 2 s, and more on a busy machine
+        microphone.thaw_server()
+    assert ended.errors == ["audio_device_lost"]
+    acks = {event["id"]: event for event in ended.events if "id" in event}
+    assert [acks["1"]["state"], acks["6"]["state"]] == ["recovering", "paused"]
+    assert (acks["4"]["ok"], acks["4"]["error_code"]) == (False, "audio_device_failed")
+    assert ended.status == 0
+
+
+def test_a_pause_in_the_outage_ends_it_and_a_resume_hears_the_new_device(tmp_path: Path) -> None:
+    with virtual_microphone(tmp_path) as microphone, commanded(microphone) as running:
+        microphone.unplug()
+        running.wait_for(LOST)
+        answered(running, "pause", "1", within=10)
+        microphone.plug_in()
+        answered(running, "resume", "2", within=15)
+        microphone.play(playable(tmp_path))
+        running.wait_for(b"asr_text.final")
+        answered(running, "stop", "3", within=15)
+        ended = running.end()
+    assert ended.finals == [transcripts()[a_recording().name]]
+    assert ended.errors == ["audio_device_lost"]
+
+
+def test_no_audio_of_before_and_behind_an_outage_is_joined(tmp_path: Path) -> None:
+    with virtual_microphone(tmp_path) as microphone, commanded(microphone, "--endpoint-silence-ms", "0") as running:
+        microphone.play(speech_without_end(tmp_path))
+        running.wait_for(b"partial")
+        microphone.unplug()
+        running.wait_for(LOST)
+        microphone.plug_in()
+        running.wait_for(b"microphone is back", "log")
+        microphone.play(playable(tmp_path))
+        answered(running, "stop", "1", within=30)
+        ended = running.end()
+    assert len(ended.finals) == 2
+    assert ended.finals[1] == transcripts()[a_recording().name]
