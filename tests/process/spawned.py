@@ -13,12 +13,25 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Iterator
 
 import numpy as np
 
 from tests.audio import ROOT
 from tools.check_events import check
+
+SLOW_IMPORTS = """
+import hashlib, os, sys
+
+class Wait:
+    def find_spec(self, name, path=None, target=None):
+        while name in ("torch", "openvino") and not os.path.exists({go_on!r}):
+            hashlib.pbkdf2_hmac("sha256", b"x" * 9, b"y" * 9, {rounds})
+
+sys.meta_path.insert(0, Wait())
+"""
+A_MOMENT, MINUTES = 50_000, 200_000_000  # rounds inside a library, where Python runs no signal handler
 
 
 @dataclass(frozen=True)
@@ -66,6 +79,13 @@ def run(script: str, *arguments: str, stdin: bytes | None = None, timeout: float
     )
     events = checked(done.stdout, append_only=script == "asr_service")
     return Ended(events, done.stderr.decode("utf-8", errors="replace"), done.returncode)
+
+
+def slow_loading(folder: Path, rounds: int = A_MOMENT) -> tuple[dict[str, str], Path]:
+    """An environment in which the packages that compute load only once a file exists, however fast the machine is."""
+    go_on = folder / "go-on"
+    (folder / "sitecustomize.py").write_text(SLOW_IMPORTS.format(go_on=str(go_on), rounds=rounds), encoding="utf-8")
+    return {"PYTHONPATH": str(folder)}, go_on
 
 
 class Running:

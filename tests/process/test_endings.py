@@ -8,17 +8,20 @@ import signal
 import subprocess
 import sys
 import time
+import wave
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.audio import ROOT, read
-from tests.process.spawned import checked, command, environment, listening
+from tests.process.spawned import checked, command, environment, listening, running_process
 from tests.process.test_speech import SCRIPTS, a_recording
 
 F_SETPIPE_SZ = 1031  # fcntl's number on Linux; the name came with Python 3.10
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_signal_in_mid_utterance_yields_the_final_and_status_0(script: str, number: signal.Signals) -> None:
     with listening(script) as running:
@@ -43,13 +46,54 @@ def test_a_signal_in_silence_ends_quietly() -> None:
     assert "Traceback" not in ended.log
 
 
-def test_a_signal_while_the_model_loads_ends_at_once() -> None:
-    process = subprocess.Popen(command("asr_service", "--demo"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    time.sleep(1.5)
-    process.send_signal(signal.SIGTERM)
-    stdout, log = process.communicate(timeout=2)
-    assert (process.returncode, stdout) == (0, b"")
-    assert b"Traceback" not in log
+def test_a_process_that_is_deaf_to_hangups_stays_so() -> None:
+    """As ``nohup`` starts it."""
+    shell = 'trap "" HUP; exec "$0" "$@"'
+    arguments = ["bash", "-c", shell, *command("asr_service", "--demo", "--input", "-")]
+    process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with running_process(process, append_only=True) as running:
+        running.wait_for(b"listening", "log")
+        running.signal(signal.SIGHUP)
+        running.speak(np.concatenate([read(a_recording()), np.zeros(16000, np.float32)]))
+        running.wait_for(b"final")
+        running.signal(signal.SIGTERM)
+        assert running.end().status == 0
+
+
+def test_a_recording_is_playable_up_to_its_last_second_after_a_kill(tmp_path: Path) -> None:
+    path = tmp_path / "heard.wav"
+    speech = read(a_recording())
+    with listening("asr_service", "--record", str(path)) as running:
+        running.speak(speech)
+        deadline = time.monotonic() + 60
+        while path.stat().st_size < 44 + 2 * (len(speech) - 16000):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        running.signal(signal.SIGKILL)
+        running.process.wait()
+    with wave.open(str(path)) as recording:
+        assert recording.getparams()[:3] == (1, 2, 16000)
+        heard = np.frombuffer(recording.readframes(recording.getnframes()), "<i2") / 32768
+    assert len(speech) - 16000 <= len(heard) <= len(speech)
+    assert np.allclose(heard, speech[: len(heard)], atol=2e-4)
+
+
+def test_a_stop_does_not_wait_for_a_reader_that_does_not_read() -> None:
+    read_end, write_end = os.pipe()
+    fcntl.fcntl(write_end, F_SETPIPE_SZ, 4096)
+    arguments = command("asr_service", "--demo", "--input", "jsonl")
+    process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=write_end, stderr=subprocess.PIPE)
+    assert process.stdin is not None and process.stderr is not None
+    while b"listening" not in process.stderr.readline():
+        assert process.poll() is None
+    os.write(write_end, b"x" * 4096)
+    process.stdin.write(b'{"type":"core.control.stop","id":"1"}\n')
+    process.stdin.flush()
+    assert process.wait(10) == 0
+    for stream in (process.stdin, process.stderr):
+        stream.close()
+    os.close(read_end)
+    os.close(write_end)
 
 
 def test_a_second_interrupt_ends_at_once_with_130() -> None:

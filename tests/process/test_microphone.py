@@ -14,20 +14,9 @@ import soundfile
 import soxr
 
 from tests.audio import read
-from tests.process.spawned import Running, checked, command, running_process
+from tests.process.spawned import Running, checked, command, running_process, slow_loading
 from tests.process.test_speech import a_recording, transcripts
 from tests.process.virtual_microphone import MISSING, VirtualMicrophone, virtual_microphone
-
-SLOW_IMPORTS = """
-import os, sys, time
-
-class Wait:
-    def find_spec(self, name, path=None, target=None):
-        while name in ("torch", "openvino") and not os.path.exists({go_on!r}):
-            time.sleep(0.05)
-
-sys.meta_path.insert(0, Wait())
-"""
 
 needs_pulseaudio = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
@@ -51,13 +40,6 @@ def listening_to(microphone: VirtualMicrophone, *arguments: str) -> Iterator[Run
     )
     with running_process(process) as running:
         yield running
-
-
-def slow_loading(folder: Path) -> tuple[dict[str, str], Path]:
-    """An environment in which the packages that compute load only once a file exists, however fast the machine is."""
-    go_on = folder / "go-on"
-    (folder / "sitecustomize.py").write_text(SLOW_IMPORTS.format(go_on=str(go_on)), encoding="utf-8")
-    return {"PYTHONPATH": str(folder)}, go_on
 
 
 def hears(running: Running) -> None:
