@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import time
-from pathlib import Path
 from typing import Any
 
 from common.audio.convert import Converter
@@ -15,10 +16,17 @@ BLOCK_SEC = 0.1
 NOT_A_SOUND_FILE = (
     "libsndfile cannot read it: convert it, or pipe it: ffmpeg -i FILE -f s16le -ac 1 -ar 16000 - | … --input -"
 )
+UNFINISHED = (
+    "it is still being written, or was cut off: wait until it is closed, or pipe it:"
+    " ffmpeg -ignore_length 1 -i FILE -f s16le -ac 1 -ar 16000 - | … --input -"
+)
+LARGEST_EMPTY_FILE = 4096  # bytes that a header may have
 
 
 class FileSource:
-    """Opens the file at once, so that a wrong path fails before a model is loaded.
+    """A named pipe is read as it comes, if libsndfile can read its format so: WAV, not FLAC or Ogg.
+
+    Opens the file at once, so that a wrong path fails before a model is loaded.
 
     Raises FatalError ``audio_input_failed`` if it cannot be opened, ``config_invalid`` for a channel it lacks.
     """
@@ -33,7 +41,8 @@ class FileSource:
 
     @property
     def duration_sec(self) -> float:
-        return float(self._file.frames / self._file.samplerate)
+        """0.0 if it is not known: what a pipe's header says was written before its sound was there."""
+        return float(self._file.frames / self._file.samplerate) if self._file.seekable() else 0.0
 
     def run(self, inbox: Inbox) -> None:
         """Put the whole file into ``inbox``, then EndOfInput. Runs in a thread of its own."""
@@ -66,9 +75,26 @@ def _open(path: str) -> Any:
         import soundfile
     except Exception as error:  # the wheel's libsndfile may fail to load, with OSError
         raise FatalError("dependency_missing", describe(error, "pip install soundfile")) from error
-    if not Path(path).is_file():
-        raise FatalError("audio_input_failed", describe(FileNotFoundError(f"no such file: {path}"), "check --input"))
     try:
-        return soundfile.SoundFile(path)
+        size = _readable_size(path)
+    except OSError as error:
+        raise FatalError("audio_input_failed", describe(error, "check --input")) from error
+    try:
+        file = soundfile.SoundFile(path)
     except Exception as error:
         raise FatalError("audio_input_failed", describe(error, NOT_A_SOUND_FILE)) from error
+    if file.frames == 0 and size > LARGEST_EMPTY_FILE:
+        unfinished = ValueError(f"the header of {path} says that there is no sound, but it has {size} bytes")
+        raise FatalError("audio_input_failed", describe(unfinished, UNFINISHED))
+    return file
+
+
+def _readable_size(path: str) -> int:
+    """Bytes; 0 for a pipe, which is not touched. Raises OSError for a folder and for what is not there or forbidden."""
+    status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(f"{path} is a folder, not a sound file")
+    if stat.S_ISFIFO(status.st_mode):
+        return 0
+    with open(path, "rb"):
+        return status.st_size

@@ -66,7 +66,8 @@ def test_a_file_that_cannot_be_heard_is_audio_input_failed(tmp_path: Path, name:
 
 
 def test_a_folder_and_a_channel_that_is_not_there_are_refused(tmp_path: Path) -> None:
-    fails(run("asr_service", "--demo", "--input", str(tmp_path)), "audio_input_failed", 1, str(tmp_path))
+    folder = str(tmp_path)
+    fails(run("asr_service", "--demo", "--input", folder), "audio_input_failed", 1, folder, "is a folder")
     arguments = ["--demo", "--input", str(a_recording()), "--channel", "2"]
     fails(run("asr_service", *arguments), "config_invalid", 2, "--channel 2")
 

@@ -1,0 +1,179 @@
+"""Sound that is not as it should be: what can be heard is heard, everything else is one clear line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import struct
+import subprocess
+import threading
+import time
+import wave
+from pathlib import Path
+from typing import Callable
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from tests.audio import read
+from tests.process.spawned import checked, command, environment, listening, run
+from tests.process.test_errors import fails
+from tests.process.test_speech import a_recording, pcm, transcripts
+
+IS_ROOT = os.geteuid() == 0
+MAY_NOT_READ_EVERYTHING = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if IS_ROOT else []
+TRUE_TEXT = transcripts()[a_recording().name]
+
+
+def with_nan(speech: np.ndarray) -> np.ndarray:
+    return np.where(np.arange(len(speech)) % 997 == 0, np.float32(np.nan), speech)
+
+
+def with_infinities(speech: np.ndarray) -> np.ndarray:
+    signs = np.where(np.arange(len(speech)) % 2 == 0, np.inf, -np.inf).astype(np.float32)
+    return np.where(np.arange(len(speech)) % 997 == 0, signs, speech)
+
+
+def clipped(speech: np.ndarray) -> np.ndarray:
+    return np.clip(speech * 4 / np.abs(speech).max(), -1, 1)
+
+
+def with_offset(speech: np.ndarray) -> np.ndarray:
+    return speech * 0.5 + np.float32(0.3)
+
+
+@pytest.mark.parametrize("spoil", [with_nan, with_infinities, clipped, with_offset])
+def test_spoilt_samples_are_still_heard(tmp_path: Path, spoil: Callable[[np.ndarray], np.ndarray]) -> None:
+    path = str(tmp_path / "spoilt.wav")
+    soundfile.write(path, spoil(read(a_recording())).astype(np.float32), 16000, subtype="FLOAT")
+    ended = run("asr_service", "--demo", "--input", path)
+    assert (ended.status, ended.finals, ended.errors) == (0, [TRUE_TEXT], [])
+
+
+def test_a_telephone_recording_is_heard(tmp_path: Path) -> None:
+    path = str(tmp_path / "telephone.wav")
+    soundfile.write(path, soxr.resample(read(a_recording()), 16000, 8000), 8000, subtype="ULAW")
+    ended = run("asr_service", "--demo", "--input", path)
+    assert (ended.status, ended.errors, len(ended.finals)) == (0, [], 1)
+    assert len(set(ended.finals[0]) & set(TRUE_TEXT)) >= len(set(TRUE_TEXT)) // 2  # half of the spectrum is missing
+
+
+def test_seven_channels_are_heard_as_their_mean(tmp_path: Path) -> None:
+    path = str(tmp_path / "seven.flac")
+    soundfile.write(path, np.repeat(read(a_recording())[:, None], 7, axis=1), 16000)
+    assert run("asr_service", "--demo", "--input", path).finals == [TRUE_TEXT]
+
+
+def wav(size_in_header: int, data: bytes) -> bytes:
+    head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", size_in_header, b"WAVE", b"fmt ", 16, 1, 1, 16000, 32000, 2, 16)
+    return head + struct.pack("<4sI", b"data", size_in_header) + data
+
+
+@pytest.mark.parametrize(
+    "content",
+    [wav(0, b""), wav(0xFFFFFFFF, b"\x01\x00" * 500), wav(2 * 48000, bytes(2 * 48000))],
+    ids=["no-samples", "4-GB-header", "zeros"],
+)
+def test_a_file_without_speech_ends_quietly(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "quiet.wav").write_bytes(content)
+    ended = run("asr_service", "--demo", "--input", str(tmp_path / "quiet.wav"))
+    assert (ended.status, ended.events) == (0, [])
+    assert "Traceback" not in ended.log
+
+
+def test_a_file_whose_recorder_has_not_written_its_length_yet_is_refused_with_a_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "open.wav"
+    path.write_bytes(wav(0, pcm(a_recording(), 16000, 1)))
+    fails(run("asr_service", "--demo", "--input", str(path)), "audio_input_failed", 1, "still being written", "ffmpeg")
+
+
+def test_a_file_that_grows_is_heard_to_the_end_that_it_had(tmp_path: Path) -> None:
+    path = tmp_path / "growing.wav"
+    file = wave.open(str(path), "wb")  # noqa: SIM115 - it stays open while the service reads
+    file.setparams((1, 2, 16000, 0, "NONE", "not compressed"))
+    file.writeframes(pcm(a_recording(), 16000, 1) + bytes(32000))
+    enough = threading.Event()
+
+    def grow() -> None:
+        noise = np.random.default_rng(0)
+        while not enough.wait(0.01):
+            file.writeframes(noise.integers(-20, 20, 1600).astype("<i2").tobytes())
+        file.close()
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    try:
+        ended = run("asr_service", "--demo", "--input", str(path))
+    finally:
+        enough.set()
+        writer.join()
+    assert (ended.status, ended.finals, ended.errors) == (0, [TRUE_TEXT], [])
+
+
+def test_raw_pcm_in_pieces_of_odd_length_loses_no_byte() -> None:
+    sound = pcm(a_recording(), 16000, 2) + bytes(64000) + b"\x7f"
+    with listening("asr_service", "--channels", "2") as running:
+        assert running.process.stdin is not None
+        for start in range(0, len(sound), 1601):
+            running.process.stdin.write(sound[start : start + 1601])
+            running.process.stdin.flush()
+        running.close_stdin()
+        ended = running.end(60)
+    assert (ended.status, ended.finals, ended.errors) == (0, [TRUE_TEXT], [])
+
+
+def test_zeros_without_end_print_nothing_and_end_with_a_signal() -> None:
+    with Path("/dev/zero").open("rb") as zeros:
+        arguments = command("asr_service", "--demo", "--input", "-", "--log-level", "info")
+        process = subprocess.Popen(arguments, stdin=zeros, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    while b"listening" not in process.stderr.readline():
+        assert process.poll() is None
+    time.sleep(1)  # minutes of sound
+    process.terminate()
+    stdout, log = process.communicate(timeout=20)
+    assert [event["error_code"] for event in checked(stdout)] in ([], ["audio_overflow"])
+    assert process.returncode == 0
+    assert b"Traceback" not in log
+
+
+def test_a_wav_in_a_named_pipe_is_heard(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.wav"
+    os.mkfifo(str(path))
+    writer = threading.Thread(target=lambda: path.write_bytes(a_recording().read_bytes()))
+    writer.start()
+    ended = run("asr_service", "--demo", "--input", str(path))
+    writer.join()
+    assert (ended.status, ended.finals, ended.errors) == (0, [TRUE_TEXT], [])
+
+
+def test_a_named_pipe_that_cannot_be_read_as_it_comes_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.flac"
+    soundfile.write(str(tmp_path / "speech.flac"), read(a_recording()), 16000)
+    os.mkfifo(str(path))
+    content = (tmp_path / "speech.flac").read_bytes()
+
+    def feed() -> None:
+        with contextlib.suppress(BrokenPipeError):
+            path.write_bytes(content)
+
+    writer = threading.Thread(target=feed)
+    writer.start()
+    fails(run("asr_service", "--demo", "--input", str(path)), "audio_input_failed", 1, "--input -")
+    writer.join()
+
+
+@pytest.mark.skipif(IS_ROOT and not shutil.which("setpriv"), reason="root may read everything, without setpriv")
+def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "secret.wav"
+    path.write_bytes(a_recording().read_bytes())
+    path.chmod(0)
+    arguments = [*MAY_NOT_READ_EVERYTHING, *command("asr_service", "--demo", "--input", str(path))]
+    done = subprocess.run(arguments, capture_output=True, env=environment(), check=False)
+    [error] = checked(done.stdout)
+    assert (error["error_code"], done.returncode) == ("audio_input_failed", 1)
+    assert "Permission denied" in error["message"] and "secret.wav" in error["message"]
+    assert b"Traceback" not in done.stderr
