@@ -8,8 +8,10 @@ import { fileURLToPath } from "node:url";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const python = process.env.PYTHON ?? "python3";
 const args = [join(root, "asr_service_streaming.py"), ...process.argv.slice(2)];
+let pause = 0.5; // seconds before the next start; what dies at once is started less and less often
 
 function start() {
+  const began = Date.now();
   const service = spawn(python, args, { stdio: ["pipe", "pipe", "inherit"] });
   const send = (kind, fields = {}) => service.stdin.write(JSON.stringify({ type: `core.control.${kind}`, ...fields }) + "\n");
   service.stdin.on("error", () => {}); // the service has gone: its exit says why
@@ -28,7 +30,8 @@ function start() {
   process.removeAllListeners("SIGINT").once("SIGINT", () => send("stop"));
   service.on("close", (status) => {
     if (status === 0 || status === 2) process.exit(status); // ended as asked, or a flag is wrong
-    setTimeout(start, 1000);
+    pause = Date.now() - began > 60_000 ? 1 : Math.min(2 * pause, 60);
+    setTimeout(start, 1000 * pause);
   });
 }
 

@@ -5,6 +5,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 SERVICE = Path(__file__).resolve().parent.parent / "asr_service_streaming.py"
@@ -17,23 +18,22 @@ def send(service, kind, **fields):
         service.stdin.flush()
 
 
-def answer(service, text):
-    """Stands for an assistant that speaks: it must not hear itself."""
-    send(service, "pause")
-    print("heard:", text, flush=True)
-    send(service, "resume")
-
-
+pause = 0.5  # seconds before the next start; what dies at once is started less and less often
 while True:
+    began = time.monotonic()
     service = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
     try:
         for line in service.stdout:
             event = json.loads(line)
             if event["type"] == "voice.asr_text.final":
-                answer(service, event["text"])
+                send(service, "pause")  # an assistant that speaks must not hear itself
+                print("heard:", event["text"], flush=True)
+                send(service, "resume")
             elif event["type"] == "core.error_event":
                 print(event["error_code"], event["message"], file=sys.stderr)
     except KeyboardInterrupt:
         send(service, "stop")
     if service.wait() in (0, 2):  # ended as asked, or a flag is wrong: another start would not help
         sys.exit(service.returncode)
+    pause = 1 if time.monotonic() - began > 60 else min(2 * pause, 60)
+    time.sleep(pause)
