@@ -128,6 +128,7 @@ class Inbox:
     def put(self, message: Message) -> None:
         """Put a message that is not audio."""
         with self._changed:
+            self._nobody_reads = self._nobody_reads or isinstance(message, StdoutGone)
             self._append(message)
 
     def put_first(self, message: Message) -> None:
