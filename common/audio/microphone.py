@@ -23,6 +23,7 @@ MOST_CHANNELS = 8  # a device with more is a mixer or a sound server, whose chan
 SILENT_SEC = 5.0  # exact zeros for so long mean a muted or forbidden microphone: macOS gives them without an error
 FIRST_CALLBACK_SEC = 5.0  # a headset on Bluetooth takes its time
 CALLBACK_SEC = 2.0  # without a callback for so long the device is lost
+GRACE_SEC = 0.25  # whoever held up this thread for so long (an import does) held up the callback, too
 FIRST_PAUSE_SEC, LONGEST_PAUSE_SEC = 0.5, 10.0  # before a lost device is opened again; each time twice as long
 OPEN_SEC, CLOSE_SEC = 5.0, 1.0  # how long a command may wait for a sound system that does not answer
 WILL_BE_BACK = "plug it in or start the sound server again: the service goes on by itself"
@@ -64,6 +65,7 @@ class Microphone:
         self._channel = channel
         self._position = 0  # samples at 16 kHz since the stream began; pauses and outages add none
         self._zeros = 0
+        self._told = False  # of an overflow inside PortAudio
         self._pause_sec = FIRST_PAUSE_SEC
         self._turn = threading.Lock()  # held by the thread that may call PortAudio
         self._listening: Listening | None = None
@@ -138,7 +140,8 @@ class Microphone:
         def callback(frames: np.ndarray, _count: int, _time: Any, status: Any) -> None:
             heard.put(frames.copy())
             if status:
-                log.debug("PortAudio: %s", status)
+                log.log(logging.DEBUG if self._told else logging.WARNING, "PortAudio lost some audio: %s", status)
+                self._told = True
 
         stream = self._sounddevice.InputStream(
             samplerate=self._rate,
@@ -165,11 +168,7 @@ class Microphone:
         converter = Converter(self._rate, self._channel)
         is_first = True
         while True:
-            patience = FIRST_CALLBACK_SEC if is_first else CALLBACK_SEC
-            try:
-                frames = listening.heard.get(timeout=patience)
-            except queue.Empty:
-                raise TimeoutError(f"the microphone has given nothing for {patience:g} s") from None
+            frames = _next(listening.heard, FIRST_CALLBACK_SEC if is_first else CALLBACK_SEC)
             if listening.stopping.is_set():
                 return
             if frames is None:
@@ -223,3 +222,11 @@ class Microphone:
         self._zeros = 0 if frames.any() else before + len(frames)
         if before < limit <= self._zeros:
             log.warning("%.0f s of exact zeros: is the microphone muted, or forbidden to this program?", SILENT_SEC)
+
+
+def _next(heard: queue.SimpleQueue[np.ndarray | None], patience: float) -> np.ndarray | None:
+    """What the callback gives next. Raises TimeoutError when it gives nothing for ``patience`` seconds."""
+    for seconds in (patience, GRACE_SEC):
+        with contextlib.suppress(queue.Empty):
+            return heard.get(timeout=seconds)
+    raise TimeoutError(f"the microphone has given nothing for {patience:g} s")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Callable, Iterator
@@ -13,7 +15,7 @@ import pytest
 import soundfile
 
 from tests.audio import read, speech_in
-from tests.process.spawned import Running, command, running_process
+from tests.process.spawned import Running, checked, command, running_process
 from tests.process.test_microphone import needs_pulseaudio, playable
 from tests.process.test_speech import a_recording, transcripts
 from tests.process.virtual_microphone import VirtualMicrophone, virtual_microphone
@@ -28,6 +30,12 @@ def restart(microphone: VirtualMicrophone) -> None:
     microphone.plug_in()
 
 
+PARENT = """
+import subprocess, sys
+service = subprocess.Popen(sys.argv[2:], stdin=subprocess.PIPE, stdout=open(sys.argv[1], "wb"))
+print(service.pid, flush=True)
+service.wait()
+"""
 WAYS: list[tuple[Act, Act]] = [
     (VirtualMicrophone.unplug, VirtualMicrophone.plug_in),
     (VirtualMicrophone.kill_server, restart),
@@ -119,6 +127,47 @@ def test_commands_are_done_while_the_sound_server_hangs(tmp_path: Path) -> None:
     assert [acks["1"]["state"], acks["6"]["state"]] == ["recovering", "paused"]
     assert (acks["4"]["ok"], acks["4"]["error_code"]) == (False, "audio_device_failed")
     assert ended.status == 0
+
+
+def test_another_default_microphone_is_heard(tmp_path: Path) -> None:
+    with virtual_microphone(tmp_path) as microphone, commanded(microphone) as running:
+        microphone.plug_in("headset")
+        microphone.play(playable(tmp_path), "headset")
+        running.wait_for(b"asr_text.final")
+        answered(running, "stop", "1", within=15)
+        ended = running.end()
+    assert ended.finals == [transcripts()[a_recording().name]]
+    assert ended.errors in ([], ["audio_device_lost"])  # a sound server may move the stream without a loss
+
+
+def test_a_service_that_writes_into_a_file_outlives_its_parent(tmp_path: Path) -> None:
+    out = tmp_path / "events.jsonl"
+    with virtual_microphone(tmp_path) as microphone:
+        arguments = command("asr_service_streaming", "--demo", "--input", "mic")
+        parent = subprocess.Popen(
+            [sys.executable, "-c", PARENT, str(out), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=microphone.environment,
+        )
+        assert parent.stdout is not None and parent.stderr is not None
+        service = int(parent.stdout.readline())
+        try:
+            while b"listening" not in parent.stderr.readline():
+                assert parent.poll() is None
+            parent.kill()
+            parent.wait()
+            microphone.play(playable(tmp_path))
+            deadline = time.monotonic() + 60
+            while b"asr_text.final" not in out.read_bytes():
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        finally:
+            os.kill(service, signal.SIGTERM)
+        assert b"Traceback" not in parent.stderr.read()  # its end is the service's
+        parent.stdout.close()
+        parent.stderr.close()
+    assert checked(out.read_bytes())[-1]["text"] == transcripts()[a_recording().name]
 
 
 def test_a_pause_in_the_outage_ends_it_and_a_resume_hears_the_new_device(tmp_path: Path) -> None:

@@ -24,20 +24,23 @@ class VirtualMicrophone:
         self.environment = {**os.environ, "XDG_RUNTIME_DIR": str(runtime), "HOME": str(folder)}
         for name in ("PULSE_SERVER", "PULSE_RUNTIME_PATH", "DISPLAY"):
             self.environment.pop(name, None)
+        self.environment.setdefault("XDG_CACHE_HOME", str(Path.home() / ".cache"))  # where an engine is prepared once
         self._log = folder / "pulseaudio.log"
-        self._device = [f"sink_name={SINK}", f"rate={rate}", f"channels={channels}"]
+        self._format = [f"rate={rate}", f"channels={channels}"]
         self.start_server()
         self.plug_in()
 
-    def play(self, path: Path) -> None:
+    def play(self, path: Path, sink: str = SINK) -> None:
         """Play a sound file; returns when it has been played."""
-        self._run("paplay", f"--device={SINK}", str(path), timeout=120)
+        self._run("paplay", f"--device={sink}", str(path), timeout=120)
 
-    def plug_in(self) -> None:
-        self._run("pactl", "load-module", "module-null-sink", *self._device)
-        self._run("pactl", "set-default-source", f"{SINK}.monitor")
+    def plug_in(self, sink: str = SINK) -> None:
+        """A microphone more; it is the default from here on."""
+        self._run("pactl", "load-module", "module-null-sink", f"sink_name={sink}", *self._format)
+        self._run("pactl", "set-default-source", f"{sink}.monitor")
 
     def unplug(self) -> None:
+        """Every microphone."""
         self._run("pactl", "unload-module", "module-null-sink")
 
     def start_server(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 import sys
 import threading
 import types
@@ -98,6 +99,7 @@ class PortAudio(types.ModuleType):
 def portaudio(monkeypatch: pytest.MonkeyPatch) -> PortAudio:
     fake = PortAudio()
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    monkeypatch.setattr(module, "GRACE_SEC", 0.001)
     monkeypatch.setattr(module, "FIRST_PAUSE_SEC", 0.001)
     monkeypatch.setattr(module, "LONGEST_PAUSE_SEC", 0.004)
     return fake
@@ -145,6 +147,14 @@ def test_a_callback_that_stops_is_a_loss(portaudio: PortAudio, monkeypatch: pyte
     portaudio.stream().speak("a")
     _, lost = messages(inbox, 2)
     assert isinstance(lost, DeviceLost) and "nothing for 0.05 s" in lost.reason
+
+
+def test_a_thread_that_was_held_up_takes_what_came_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GRACE_SEC", PATIENCE)
+    heard: queue.SimpleQueue[np.ndarray | None] = queue.SimpleQueue()
+    threading.Timer(0.1, heard.put, (audio("a"),)).start()
+    frames = module._next(heard, 0.001)
+    assert frames is not None and len(frames) == FRAME_SAMPLES
 
 
 def test_a_device_that_opens_and_gives_nothing_is_still_the_same_outage(
