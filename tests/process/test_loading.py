@@ -21,7 +21,7 @@ def loading(folder: Path, stdout: int) -> subprocess.Popen[bytes]:
     """A service in the middle of its loading, and there inside a library."""
     slowly, _ = slow_loading(folder, MINUTES)
     process = subprocess.Popen(
-        command("asr_service", "--demo", "--input", "-", "--engine", "torch"),
+        command("asr_service", "--demo", "--input", "-", "--engine", "torch", "--device", "cpu"),
         stdin=subprocess.PIPE,
         stdout=stdout,
         stderr=subprocess.PIPE,
