@@ -170,6 +170,20 @@ def test_a_service_that_writes_into_a_file_outlives_its_parent(tmp_path: Path) -
     assert checked(out.read_bytes())[-1]["text"] == transcripts()[a_recording().name]
 
 
+def test_a_pause_is_acknowledged_when_the_device_is_closed(tmp_path: Path) -> None:
+    with virtual_microphone(tmp_path) as microphone, commanded(microphone) as running:
+        assert microphone.listeners() == 1
+        answered(running, "pause", "1", within=10)
+        assert microphone.listeners() == 0
+        answered(running, "resume", "2", within=10)
+        assert microphone.listeners() == 1
+        microphone.play(playable(tmp_path))
+        running.wait_for(b"asr_text.final")
+        answered(running, "stop", "3", within=15)
+        ended = running.end()
+    assert (ended.finals, ended.errors) == ([transcripts()[a_recording().name]], [])
+
+
 def test_a_pause_in_the_outage_ends_it_and_a_resume_hears_the_new_device(tmp_path: Path) -> None:
     with virtual_microphone(tmp_path) as microphone, commanded(microphone) as running:
         microphone.unplug()

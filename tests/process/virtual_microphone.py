@@ -43,6 +43,12 @@ class VirtualMicrophone:
         """Every microphone."""
         self._run("pactl", "unload-module", "module-null-sink")
 
+    def listeners(self) -> int:
+        """How many streams have it open: with none the system's microphone light is off."""
+        listing = ["pactl", "list", "short", "source-outputs"]
+        done = subprocess.run(listing, env=self.environment, check=True, timeout=20, capture_output=True)
+        return len(done.stdout.splitlines())
+
     def start_server(self) -> None:
         arguments = ["pulseaudio", "-n", "--exit-idle-time=-1", "--daemonize=no", "--use-pid-file=no"]
         with self._log.open("ab") as log:
