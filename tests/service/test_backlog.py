@@ -36,7 +36,7 @@ class Printed:
     def __init__(self) -> None:
         self.events: list[Event] = []
 
-    def write(self, event: Event) -> None:
+    def write(self, event: Event, arrived: float | None = None) -> None:
         self.events.append(event)
 
 

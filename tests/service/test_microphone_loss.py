@@ -269,7 +269,7 @@ def test_the_service_finalises_tells_and_goes_on_with_a_fresh_utterance(portaudi
     inbox = Inbox()
     microphone: Any = Microphone(None, 0, inbox, paused=False)
     events: list[Event] = []
-    output: Any = types.SimpleNamespace(write=events.append)
+    output: Any = types.SimpleNamespace(write=lambda event, _arrived: events.append(event))
     engine = ScriptedEngine()
     loop = Loop(StreamingConfig(input="mic"), microphone, inbox, service(engine, Partials(True)), output, None, None)
     stream = portaudio.stream()
@@ -299,7 +299,7 @@ def test_the_service_finalises_tells_and_goes_on_with_a_fresh_utterance(portaudi
 def test_a_device_that_goes_while_paused_is_no_error() -> None:
     inbox = Inbox()
     events: list[Event] = []
-    output: Any = types.SimpleNamespace(write=events.append)
+    output: Any = types.SimpleNamespace(write=lambda event, _arrived: events.append(event))
     source: Any = types.SimpleNamespace(is_live=True)
     config = StreamingConfig(input="mic", start_paused=True)
     loop = Loop(config, source, inbox, service(ScriptedEngine()), output, None, None)
