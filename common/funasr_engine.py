@@ -121,16 +121,25 @@ def load_funasr(config: ModelConfig, files: ModelFiles, device: str) -> FunasrEn
 
     Raises FatalError: ``model_load_failed`` for the folder, ``dependency_missing`` for torch or FunASR.
     """
+    model, build = build_checked(files, build_arguments(files, config.threads, device))
+    engine = FunasrEngine(model, build["frontend"], build, files.tokens, config)
+    engine.decode(quiet_noise(0, engine.chunk_samples), engine.new_cache(), is_final=True)
+    return engine
+
+
+def build_checked(files: ModelFiles, arguments: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """What AutoModel.build_model makes of ``arguments``, with the checkpoint of ``files`` in it, every tensor checked.
+
+    Raises FatalError: ``model_load_failed`` for the folder, ``dependency_missing`` for torch or FunASR.
+    """
     AutoModel = import_automodel()
     try:
-        model, build = AutoModel.build_model(**build_arguments(files, config.threads, device))
+        model, build = AutoModel.build_model(**arguments)
     except Exception as error:
         raise failed(error, f"{files.path('config.yaml')} does not describe a model that FunASR can build") from error
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     model.load_state_dict(checked_state(files, shapes), strict=True)
-    engine = FunasrEngine(model.to(device).eval(), build["frontend"], build, files.tokens, config)
-    engine.decode(quiet_noise(0, engine.chunk_samples), engine.new_cache(), is_final=True)
-    return engine
+    return model.to(arguments["device"]).eval(), build
 
 
 def import_automodel() -> Any:

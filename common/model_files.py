@@ -1,4 +1,4 @@
-"""The six files of a paraformer-zh-streaming folder: found, checked, read. Nothing in them is executed."""
+"""The files of a model folder: found, checked, read. Nothing in them is executed."""
 
 from __future__ import annotations
 
@@ -16,20 +16,45 @@ from common.events import FatalError, describe
 
 log = logging.getLogger(__name__)
 
-FILES = ("am.mvn", "config.yaml", "configuration.json", "model.pt", "seg_dict", "tokens.json")
-KINDS = {
-    "model": "ParaformerStreaming",
-    "encoder": "SANMEncoderChunkOpt",
-    "decoder": "ParaformerSANMDecoder",
-    "predictor": "CifPredictorV2",
-    "frontend": "WavFrontendOnline",
-    "tokenizer": "CharTokenizer",
-}
-HUB_NAMES = {
-    "ms": "iic/speech_paraformer-large_asr_nat-zh-cn-16k-common-vocab8404-online",
-    "hf": "funasr/paraformer-zh-streaming",
-}
-AGAIN = "download the model again, or copy all six files from a folder that works"
+
+@dataclass(frozen=True)
+class Kind:
+    """A model that can be given as a folder or downloaded.
+
+    ``flag`` gives a folder; ``files`` must be in it; ``classes`` are the FunASR classes that its config.yaml must name.
+    ``hub_names``: by --hub. ``size``: of the download. ``instead``: what to do where there is no network.
+    """
+
+    name: str
+    flag: str
+    files: tuple[str, ...]
+    classes: Mapping[str, str]
+    hub_names: Mapping[str, str]
+    size: str
+    instead: str
+
+
+STREAMING = Kind(
+    name="paraformer-zh-streaming",
+    flag="--model-dir",
+    files=("am.mvn", "config.yaml", "configuration.json", "model.pt", "seg_dict", "tokens.json"),
+    classes={
+        "model": "ParaformerStreaming",
+        "encoder": "SANMEncoderChunkOpt",
+        "decoder": "ParaformerSANMDecoder",
+        "predictor": "CifPredictorV2",
+        "frontend": "WavFrontendOnline",
+        "tokenizer": "CharTokenizer",
+    },
+    hub_names={
+        "ms": "iic/speech_paraformer-large_asr_nat-zh-cn-16k-common-vocab8404-online",
+        "hf": "funasr/paraformer-zh-streaming",
+    },
+    size="880 MB",
+    instead="give a downloaded folder with --model-dir, or try --demo",
+)
+FILES, HUB_NAMES = STREAMING.files, STREAMING.hub_names
+AGAIN = "download the model again, or copy all of its files from a folder that works"
 
 
 @dataclass(frozen=True)
@@ -60,23 +85,31 @@ def find_model(config: CommonConfig) -> ModelFiles:
     return read_folder(Path(cached_or_downloaded(config.hub)))
 
 
-def cached_or_downloaded(hub: str) -> str:
+def cached_or_downloaded(hub: str, kind: Kind = STREAMING) -> str:
     """Path of the hub's model: from its cache without touching the network, else downloaded once."""
-    download = _snapshot_download(hub)
+    cached = in_cache(hub, kind)
+    if cached is not None:
+        return str(cached)
+    log.info("downloading %s (about %s, once)", kind.hub_names[hub], kind.size)
     try:
-        folder = download(HUB_NAMES[hub], local_files_only=True)
-        if all((Path(folder) / name).is_file() for name in FILES):
-            return str(folder)
-    except Exception as error:
-        log.debug("not in the cache: %s", error)
-    log.info("downloading %s (about 880 MB, once)", HUB_NAMES[hub])
-    try:
-        return str(download(HUB_NAMES[hub]))
+        return str(_snapshot_download(hub)(kind.hub_names[hub]))
+    except FatalError:
+        raise
     except Exception as error:
         other = "hf" if hub == "ms" else "ms"
-        raise failed(
-            error, f"check the network, try --hub {other}, give a downloaded folder with --model-dir, or try --demo"
-        ) from error
+        raise failed(error, f"check the network, try --hub {other}, {kind.instead}") from error
+
+
+def in_cache(hub: str, kind: Kind) -> Path | None:
+    """The hub's model in its cache, or None if it is not there or not whole. Never touches the network."""
+    try:
+        folder = Path(_snapshot_download(hub)(kind.hub_names[hub], local_files_only=True))
+    except FatalError:
+        raise
+    except Exception as error:  # not in the cache: each hub has its own error for that
+        log.debug("not in the cache: %s", error)
+        return None
+    return folder if all((folder / name).is_file() for name in kind.files) else None
 
 
 def _snapshot_download(hub: str) -> Any:
@@ -87,24 +120,26 @@ def _snapshot_download(hub: str) -> Any:
         raise FatalError("dependency_missing", describe(error, f"pip install {package}")) from error
 
 
-def read_folder(folder: Path) -> ModelFiles:
-    """Check that the six files are there and belong together, without loading the checkpoint."""
+def read_folder(folder: Path, kind: Kind = STREAMING) -> ModelFiles:
+    """Check that its files are there and belong together, without loading the checkpoint."""
     if not folder.is_dir():
         raise failed(
-            FileNotFoundError(f"no model folder {folder}"), "check --model-dir, or leave it out to download the model"
+            FileNotFoundError(f"no model folder {folder}"), f"check {kind.flag}, or leave it out to download the model"
         )
-    for name in FILES:
+    for name in kind.files:
         path = folder / name
         if not path.is_file():
             raise failed(FileNotFoundError(f"{name} is missing in {folder}"))
         if path.stat().st_size == 0:
             raise failed(ValueError(f"{path} is empty"))
-    conf = _read_config(folder / "config.yaml")
-    _read_json(folder / "configuration.json", dict)
+    conf = _read_config(folder / "config.yaml", kind)
+    if "configuration.json" in kind.files:
+        _read_json(folder / "configuration.json", dict)
     tokens = _read_json(folder / "tokens.json", list)
     if not all(isinstance(token, str) for token in tokens):
         raise failed(ValueError(f"{folder / 'tokens.json'} is not a list of tokens"))
-    _check_mean_and_variance(folder / "am.mvn", conf)
+    if "am.mvn" in kind.files:
+        _check_mean_and_variance(folder / "am.mvn", conf)
     return ModelFiles(folder, conf, tokens)
 
 
@@ -118,8 +153,8 @@ def _read_json(path: Path, kind: type) -> Any:
     return content
 
 
-def _read_config(path: Path) -> dict[str, Any]:
-    """config.yaml, holding nothing but the classes of paraformer-zh-streaming: any other name is refused."""
+def _read_config(path: Path, kind: Kind) -> dict[str, Any]:
+    """config.yaml, with the classes of ``kind``: any other name is refused."""
     import yaml
 
     try:
@@ -128,15 +163,14 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise failed(ValueError(f"{path} is damaged: {error}")) from error
     if not isinstance(conf, dict):
         raise failed(ValueError(f"{path} is not a FunASR configuration"))
-    for part, kind in KINDS.items():
-        if conf.get(part) != kind:
+    for part, name in kind.classes.items():
+        if conf.get(part) != name:
             raise failed(
-                ValueError(f"{path} describes another model: {part} is {conf.get(part)!r}, not {kind!r}"),
-                "give --model-dir a paraformer-zh-streaming folder",
+                ValueError(f"{path} describes another model: {part} is {conf.get(part)!r}, not {name!r}"),
+                f"give {kind.flag} a {kind.name} folder",
             )
-    for part in ("encoder_conf", "decoder_conf", "predictor_conf", "frontend_conf"):
-        if not isinstance(conf.get(part), dict):
-            raise failed(ValueError(f"{path} has no {part}"))
+        if part not in ("model", "tokenizer") and not isinstance(conf.get(f"{part}_conf"), dict):
+            raise failed(ValueError(f"{path} has no {part}_conf"))
     return conf
 
 

@@ -17,7 +17,7 @@ LAYERS = [  # a module may import from the lines below its own
     ["service", "doctor", "command_line", "commands", "stats"],
     ["utterance", "engine"],
     ["finals"],
-    ["openvino_cache"],
+    ["openvino_cache", "punctuation"],
     ["openvino_build"],
     ["funasr_engine", "torch_engine", "openvino_engine"],
     ["session", "audio.file", "audio.pcm", "audio.microphone", "audio.recorder"],
@@ -56,6 +56,7 @@ HEAVY = {
     "yaml",
     "tqdm",
     "pypinyin",
+    "jieba",
     "wetext",
 }
 ON_TORCH = {"layers", "torch_engine", "openvino_build"}  # imported when torch is to compute
