@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import random
+import socket
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
 
-from common.config import StreamingConfig
+from common.config import DEMO_MODEL, StreamingConfig
 from common.events import FatalError
 from common.funasr_engine import import_automodel
+from common.hotword_list import Hotword
 from common.model_files import read_folder
 from common.punctuation import MARKS, PUNCTUATION, Punctuation, load_punctuation, with_marks
-from tests.engine.small_models import SPOKEN, make_punctuation
+from common.second_pass import SECOND_PASS, SecondPass, hotword_string, load_second_pass
+from common.transcript import render
+from tests.engine.small_models import SPOKEN, make_punctuation, make_second_pass
 
 CONFIG = StreamingConfig(device="cpu", threads=1)
 
@@ -116,3 +122,86 @@ def test_code_in_a_checkpoint_is_not_executed(tmp_path: Path) -> None:
     with pytest.raises(FatalError, match="damaged or not a checkpoint"):
         loaded_punctuation(folder)
     assert not proof.exists()
+
+
+def loaded_second_pass(folder: Path) -> SecondPass:
+    return load_second_pass(read_folder(folder, SECOND_PASS), CONFIG, "cpu")
+
+
+@pytest.fixture(scope="module")
+def second_pass_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_second_pass(tmp_path_factory.mktemp("models") / "paraformer-zh")
+
+
+@pytest.fixture(scope="module")
+def second_pass(second_pass_folder: Path) -> SecondPass:
+    return loaded_second_pass(second_pass_folder)
+
+
+def heard() -> np.ndarray:
+    return np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)
+
+
+def test_a_second_pass_gives_the_text_of_funasr_s_own_automodel(
+    second_pass: SecondPass, second_pass_folder: Path
+) -> None:
+    configuration = yaml.safe_load((second_pass_folder / "config.yaml").read_text(encoding="utf-8"))
+    configuration["frontend_conf"].update(cmvn_file=str(second_pass_folder / "am.mvn"), dither=0.0)
+    configuration["tokenizer_conf"]["seg_dict"] = str(second_pass_folder / "seg_dict")
+    own = _own(configuration, second_pass_folder)
+    for hotwords in ([], [Hotword("世界")], [Hotword("世界", 50.0), Hotword("hello")]):
+        words = " ".join(hotword.text for hotword in hotwords) or None
+        [expected] = own.generate(input=heard(), hotword=words)
+        text = second_pass(heard(), hotwords)
+        assert text == render(expected["text"].split())
+        assert len(text) > 3 and "@@" not in text and "<" not in text
+
+
+def test_the_same_audio_gives_the_same_text(second_pass: SecondPass) -> None:
+    assert second_pass(heard(), ()) == second_pass(heard().astype(np.float64), ())
+
+
+def test_a_second_pass_that_hears_nothing_gives_no_text(tmp_path: Path) -> None:
+    deaf = loaded_second_pass(make_second_pass(tmp_path / "paraformer-zh", fire_bias=-50.0))
+    assert deaf(heard(), [Hotword("世界")]) == ""
+
+
+def test_an_utterance_of_a_few_frames_is_heard(second_pass: SecondPass) -> None:
+    assert isinstance(second_pass(heard()[:3000], ()), str)
+
+
+def test_more_hotwords_than_seaco_attends_to_at_once(second_pass: SecondPass) -> None:
+    hotwords = [Hotword(first + second) for first in SPOKEN[:10] for second in SPOKEN[:10]]
+    assert second_pass(heard(), hotwords)
+
+
+@pytest.mark.parametrize("word", ["http://127.0.0.1:9/words.txt", "/etc/hosts.txt", "https", "世界"])
+def test_a_hotword_is_neither_downloaded_nor_read(
+    second_pass: SecondPass, word: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise AssertionError("it connects")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    with caplog.at_level(logging.INFO):
+        assert second_pass(heard(), [Hotword(word)])
+    assert "as str" in caplog.text and "local txt" not in caplog.text and "url" not in caplog.text
+
+
+def test_without_hotwords_there_is_no_hotword_string() -> None:
+    assert hotword_string(()) is None
+    assert hotword_string([Hotword("甲"), Hotword("乙", 3.0)]) == " 甲 乙 "
+
+
+@pytest.mark.parametrize("name", SECOND_PASS.files)
+def test_a_second_pass_folder_without_one_of_its_files_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    folder = make_second_pass(tmp_path / "paraformer-zh")
+    (folder / name).unlink()
+    with pytest.raises(FatalError, match=name) as refused:
+        loaded_second_pass(folder)
+    assert refused.value.error_code == "model_load_failed"
+
+
+def test_a_streaming_model_is_no_second_pass() -> None:
+    with pytest.raises(FatalError, match="--final-model a paraformer-zh folder"):
+        loaded_second_pass(DEMO_MODEL)

@@ -17,7 +17,7 @@ LAYERS = [  # a module may import from the lines below its own
     ["service", "doctor", "command_line", "commands", "stats"],
     ["utterance", "engine"],
     ["finals"],
-    ["openvino_cache", "punctuation"],
+    ["openvino_cache", "punctuation", "second_pass"],
     ["openvino_build"],
     ["funasr_engine", "torch_engine", "openvino_engine"],
     ["session", "audio.file", "audio.pcm", "audio.microphone", "audio.recorder"],
