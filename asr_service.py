@@ -25,6 +25,7 @@ CONFIG = SliceConfig(
 def pipeline(config: SliceConfig, output: Output) -> int:
     """The steps, in order. Heavy packages are imported by the step that needs them."""
     from common.engine import load_engine
+    from common.final_steps import load_finals
     from common.inbox import Inbox
     from common.serve import open_source, serve
     from common.service import Service
@@ -39,7 +40,8 @@ def pipeline(config: SliceConfig, output: Output) -> int:
     source = open_source(config, inbox)  # microphone, file, raw PCM or JSON lines → 16 kHz mono
     engine = load_engine(config)  # ParaformerStreaming; its cache carries context from slice to slice
     vad = load_vad()  # speech probability per 32 ms: silence costs no inference
-    service = Service(config, engine, vad, Partials(append_only=True))
+    finals = load_finals(config, inbox.deadline)  # opt-in: second pass, punctuation, numbers in digits
+    service = Service(config, engine, vad, Partials(append_only=True), finals=finals)
     return serve(config, source, inbox, service, output)
 
 

@@ -26,6 +26,7 @@ CONFIG = StreamingConfig(
 def pipeline(config: StreamingConfig, output: Output) -> int:
     """The steps, in order. Heavy packages are imported by the step that needs them."""
     from common.engine import load_engine
+    from common.final_steps import load_finals
     from common.inbox import Inbox
     from common.serve import open_source, serve
     from common.service import Service
@@ -36,8 +37,9 @@ def pipeline(config: StreamingConfig, output: Output) -> int:
     source = open_source(config, inbox)  # microphone, file, raw PCM or JSON lines → 16 kHz mono
     engine = load_engine(config)  # ParaformerStreaming, its cache kept through the utterance
     vad = load_vad()  # speech probability per 32 ms: silence costs no inference
+    finals = load_finals(config, inbox.deadline)  # opt-in: second pass, punctuation, numbers in digits
     partials = Partials(peek_interval=config.partial_interval_ms * 16)  # samples
-    service = Service(config, engine, vad, partials)
+    service = Service(config, engine, vad, partials, finals=finals)
     return serve(config, source, inbox, service, output)
 
 

@@ -133,6 +133,25 @@ class CommonConfig:
         metavar="WORDS|@FILE",
     )
 
+    final_model: str | None = setting(
+        None,
+        "second pass: the text of a final is made anew from the whole utterance: paraformer-zh, or its folder",
+        text,
+        "finals",
+        metavar="NAME|DIR",
+    )
+    punc_model: str | None = setting(
+        None, "punctuation in finals: ct-punc, ct-punc-c (smaller), or a folder", text, "finals", metavar="NAME|DIR"
+    )
+    itn: bool = setting(False, "numbers in finals in digits (needs wetext)", switch, "finals")
+    final_timeout_ms: int = setting(
+        2000,
+        "how long a final may wait for these; then it carries the streaming text",
+        number_in(50, 60000, "ms"),
+        "finals",
+        metavar="MS",
+    )
+
     control: str = setting(
         "auto",
         "read commands on stdin: on, off, or auto: when stdin is a pipe or a socket and the input mic or jsonl",

@@ -14,11 +14,11 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Callable, cast
+from typing import Callable, Mapping, cast
 
 from common.config import DEMO_MODEL, CommonConfig
 from common.events import FatalError, describe
-from common.model_files import FILES, HUB_NAMES, read_folder
+from common.model_files import STREAMING, Kind, in_cache, read_folder
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements.txt"
 OLDEST_PYTHON = (3, 8)
@@ -49,6 +49,10 @@ def report(config: CommonConfig, write: Callable[[str], None]) -> int:
     checks: list[Callable[[], Finding]] = [_python]
     checks += [partial(_package, name, probe, config) for name, probe in PROBES.items()]
     checks += [partial(_device, config)]
+    if config.final_model is not None or config.punc_model is not None:
+        from common.final_steps import final_models
+
+        checks += [partial(_final_model, value, kinds, config.hub) for value, kinds in final_models(config)]
     wrong = 0
     for check in checks:
         finding = _guarded(check)
@@ -135,6 +139,7 @@ PROBES: dict[str, Callable[[str], str]] = {  # each imports its package and says
     "soundfile": _soundfile,
     "sounddevice": _sounddevice,
     "pypinyin": _imports,
+    "wetext": _imports,
     "modelscope": _hub,
     "huggingface-hub": _hub,
 }
@@ -149,9 +154,12 @@ def _spare(name: str, config: CommonConfig) -> str:
     if name == "openvino":
         return "" if config.engine == "openvino" else "without it torch decodes, several times slower"
     if name == "funasr":
-        return "" if config.engine == "funasr" else "needed for --engine funasr only"
+        asked = config.engine == "funasr" or config.final_model or config.punc_model
+        return "" if asked else "needed for --engine funasr, --final-model and --punc-model only"
     if name == "pypinyin":
         return "" if config.hotwords else "needed for hotwords only"
+    if name == "wetext":
+        return "" if config.itn else "needed for --itn only"
     hub = {"modelscope": "ms", "huggingface-hub": "hf"}.get(name)
     if hub is None or (hub == config.hub and config.model_dir is None and not config.demo):
         return ""
@@ -203,11 +211,20 @@ def _model_folder(config: CommonConfig) -> Path | None:
     if config.demo:
         return DEMO_MODEL
     try:
-        hub = importlib.import_module("modelscope" if config.hub == "ms" else "huggingface_hub")
-        folder = Path(hub.snapshot_download(HUB_NAMES[config.hub], local_files_only=True))
-    except Exception:  # not in the cache: each hub has its own error for that
+        return in_cache(config.hub, STREAMING)
+    except FatalError:  # the hub's package does not import, which has a line of its own
         return None
-    return folder if all((folder / name).is_file() for name in FILES) else None
+
+
+def _final_model(value: str, kinds: Mapping[str, Kind], hub: str) -> Finding:
+    from common.final_steps import located
+
+    kind, folder = located(value, kinds, hub)
+    if folder is None:
+        text = f"{kind.name} not downloaded yet: the first start does it (about {kind.size}, once)"
+        return Finding(NOTE, text, f"start once with a network, or {kind.instead}")
+    read_folder(folder, kind)
+    return Finding(OK, f"{kind.name} {folder}: all of its files are there")
 
 
 def _module(name: str) -> str:

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from common import doctor
 from common.config import DEMO_MODEL, StreamingConfig
 from tests.audio import ROOT
+from tests.engine.small_models import make_punctuation
 
 INSTALL_ALL = r"-m pip install -r \S*requirements\.txt"
 
@@ -113,6 +115,22 @@ def test_a_damaged_model_folder_is_wrong_by_name(monkeypatch: pytest.MonkeyPatch
     assert status == 1 and f"{folder / name}" in text and "download the model again" in text
 
 
+def test_what_finals_need_is_checked_where_it_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = make_punctuation(tmp_path / "ct-punc")
+    status, text = model_report(monkeypatch, demo=True, punc_model=str(folder))
+    assert status == 0 and f"ct-punc {folder}: all of its files are there" in text
+    (folder / "tokens.json").unlink()
+    status, text = model_report(monkeypatch, demo=True, punc_model=str(folder))
+    assert status == 1 and f"tokens.json is missing in {folder}" in text
+
+    def broken(_name: str) -> str:
+        raise ImportError("it is broken")
+
+    monkeypatch.setattr(doctor, "PROBES", {"wetext": broken})
+    for itn in (False, True):
+        assert doctor.report(StreamingConfig(device="cpu", demo=True, itn=itn), lambda _: None) == int(itn)
+
+
 def test_a_device_that_is_not_there_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "PROBES", {})
     lines: list[str] = []
@@ -131,7 +149,8 @@ def test_a_model_that_is_not_downloaded_is_a_note_and_nothing_is_downloaded(
         raise OSError("no network in this test")
 
     monkeypatch.setattr(socket.socket, "connect", connect)
-    monkeypatch.setattr(doctor, "HUB_NAMES", {hub: "nobody/a-model-that-is-not-there"})
+    nowhere = replace(doctor.STREAMING, hub_names={hub: "nobody/a-model-that-is-not-there"})
+    monkeypatch.setattr(doctor, "STREAMING", nowhere)
     status, text = model_report(monkeypatch, hub=hub)
     assert (status, connections) == (0, [])
     assert "not downloaded yet" in text and "--model-dir" in text and "--demo" in text

@@ -33,9 +33,10 @@ def check(
 ) -> list[Violation]:
     """Every violation in ``lines``, the whole stdout of one run, each with its newline; sorted by line.
 
-    ``append_only``: asr_service.py printed them. ``cut_off``: the service was killed or its reader left, so the last
-    line may be torn and the last utterance may lack its final. ``commands``: the lines sent to stdin; without them
-    an utterance that ``core.control.reset`` dropped counts as one that lacks its final.
+    ``append_only``: asr_service.py printed them, and nothing polished its finals. ``cut_off``: the service was killed
+    or its reader left, so the last line may be torn and the last utterance may lack its final. ``commands``: the
+    lines sent to stdin; without them an utterance that ``core.control.reset`` dropped counts as one that lacks its
+    final.
     """
     events, found = parse(lines, cut_off)
     run = Run(events, None if commands is None else parse_commands(commands), append_only, cut_off)
@@ -72,7 +73,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("file", metavar="FILE.jsonl", help="stdout of one run; - is standard input")
     parser.add_argument("--commands", metavar="FILE", help="what was sent to the service's stdin; - is standard input")
-    parser.add_argument("--append-only", action="store_true", help="asr_service.py printed it: partials only grow")
+    parser.add_argument(
+        "--append-only",
+        action="store_true",
+        help="asr_service.py printed it, and nothing polished its finals: text only grows",
+    )
     parser.add_argument(
         "--cut-off", action="store_true", help="it was killed or its reader left: the last final may be missing"
     )

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import socket
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 import pytest
 import torch
 import yaml
 
+from common import model_files
 from common.config import DEMO_MODEL, StreamingConfig
-from common.events import FatalError
+from common.events import FatalError, Final
+from common.final_steps import load_finals
 from common.funasr_engine import import_automodel
 from common.hotword_list import Hotword
+from common.itn import load_itn
 from common.model_files import read_folder
 from common.punctuation import MARKS, PUNCTUATION, Punctuation, load_punctuation, with_marks
 from common.second_pass import SECOND_PASS, SecondPass, hotword_string, load_second_pass
@@ -24,6 +29,7 @@ from common.transcript import render
 from tests.engine.small_models import SPOKEN, make_punctuation, make_second_pass
 
 CONFIG = StreamingConfig(device="cpu", threads=1)
+HAS_WETEXT = sys.version_info >= (3, 9)
 
 
 def loaded_punctuation(folder: Path) -> Punctuation:
@@ -205,3 +211,67 @@ def test_a_second_pass_folder_without_one_of_its_files_is_refused_by_name(tmp_pa
 def test_a_streaming_model_is_no_second_pass() -> None:
     with pytest.raises(FatalError, match="--final-model a paraformer-zh folder"):
         loaded_second_pass(DEMO_MODEL)
+
+
+def hub(cached: Path | None, online: Path | None) -> Callable[[str], Any]:
+    """A hub with ``cached`` in its cache and ``online`` to download; None: nothing there."""
+
+    def snapshot_download(name: str, local_files_only: bool = False) -> str:
+        folder = cached if local_files_only else online
+        if folder is None:
+            raise OSError(f"no {name} here")
+        return str(folder)
+
+    return lambda _: snapshot_download
+
+
+def finals_of(**settings: Any) -> Any:
+    return load_finals(StreamingConfig(device="cpu", threads=1, **settings), lambda: math.inf)
+
+
+def test_without_a_flag_there_are_no_finals_to_polish() -> None:
+    assert finals_of() is None
+
+
+def test_all_steps_together_from_folders_and_from_the_hub_s_cache(
+    punctuation_folder: Path, second_pass_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_files, "_snapshot_download", hub(second_pass_folder, None))
+    finals = finals_of(final_model="paraformer-zh", punc_model=str(punctuation_folder), itn=HAS_WETEXT)
+    audio = finals.audio([Hotword("世界")])
+    audio.pieces.append(heard())
+    again = loaded_second_pass(second_pass_folder)(heard(), audio.hotwords)
+    text = loaded_punctuation(punctuation_folder)(again)
+    text = load_itn()(text) if HAS_WETEXT else text
+    assert list(finals.polish(Final("a" * 32, "你好", 0.9), audio)) == [Final("a" * 32, text, 0.9)]
+
+
+def test_a_model_that_is_not_in_the_cache_is_downloaded_once_and_said_so(
+    punctuation_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(model_files, "_snapshot_download", hub(None, punctuation_folder))
+    with caplog.at_level(logging.INFO):
+        finals = finals_of(punc_model="ct-punc")
+    assert "downloading iic/punc_ct-transformer_cn-en-common-vocab471067-large (about 1.1 GB, once)" in caplog.text
+    [final] = finals.polish(Final("a" * 32, "你好世界", 0.9))
+    assert without_marks(final.text) == "你好世界"
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "words"),
+    [
+        ({"final_model": "paraformer-zh"}, "model_load_failed", "--final-model, or leave it out"),
+        ({"punc_model": "ct-punc"}, "model_load_failed", "--hub hf, give a downloaded folder with --punc-model"),
+        ({"punc_model": "ct-punc-c", "hub": "hf"}, "config_invalid", "--hub ms"),
+        ({"punc_model": "no such folder"}, "model_load_failed", "a folder, or ct-punc or ct-punc-c"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_found_says_what_else_to_do(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], code: str, words: str
+) -> None:
+    monkeypatch.setattr(model_files, "_snapshot_download", hub(None, None))
+    with pytest.raises(FatalError) as refused:
+        finals_of(**settings)
+    assert refused.value.error_code == code
+    assert words in str(refused.value)
