@@ -23,6 +23,7 @@ from common.vad import FRAME_SAMPLES, HYSTERESIS
 log = logging.getLogger(__name__)
 
 SETTLING = 32  # frames: Silero hears some voices up to a second late when nothing was before them
+LATENESS = 2  # frames that Silero goes on hearing speech behind its end: 68 ms in the middle (docs/recognition.md)
 
 
 class Vad(Protocol):
@@ -44,10 +45,12 @@ class Service:
         partials: Partials,
         new_trace_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         settling: int = SETTLING,
+        lateness: int = LATENESS,
         finals: Finals | None = None,
     ) -> None:
-        settings = replace(endpoint_settings(config), settling=settling)
+        settings = replace(endpoint_settings(config, lateness), settling=settling)
         self._settings = settings
+        self._lateness = lateness
         self._engine = engine
         self._vad = vad
         self._partials = replace(partials, final_differs=finals is not None)
@@ -107,7 +110,7 @@ class Service:
 
     def set_endpoint_silence(self, milliseconds: int) -> None:
         """From the next utterance on; 0: silence ends none."""
-        self._settings = replace(self._settings, endpoint_silence=frames(milliseconds))
+        self._settings = replace(self._settings, endpoint_silence=silent_frames(milliseconds, self._lateness))
         if self._utterance is None:
             self._endpointer.settings = self._settings
 
@@ -183,10 +186,15 @@ def frames(milliseconds: float) -> int:
     return int(-(-milliseconds * SAMPLE_RATE // (1000 * FRAME_SAMPLES)))
 
 
-def endpoint_settings(config: CommonConfig) -> EndpointSettings:
+def silent_frames(milliseconds: int, lateness: int) -> int:
+    """How many frames are silent to the detector, late by ``lateness``, after so much silence; 0 stays 0."""
+    return max(1, frames(milliseconds) - lateness) if milliseconds else 0
+
+
+def endpoint_settings(config: CommonConfig, lateness: int) -> EndpointSettings:
     """The settings in frames."""
     return EndpointSettings(
-        endpoint_silence=frames(config.endpoint_silence_ms),
+        endpoint_silence=silent_frames(config.endpoint_silence_ms, lateness),
         min_speech=frames(config.min_speech_ms),
         pre_roll=frames(config.pre_roll_ms),
         max_utterance=frames(config.max_utterance_sec * 1000),

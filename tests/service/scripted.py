@@ -118,6 +118,7 @@ def service(engine: Any, partials: Partials | None = None, finals: Finals | None
         partials or Partials(),
         new_trace_id=lambda: next(ids),
         settling=0,
+        lateness=0,
         finals=finals,
     )
 
