@@ -12,7 +12,7 @@ from common import __version__
 from common.command_line import build_parser, parse
 from common.config import CommonConfig
 from common.ending import ENDING
-from common.events import EXIT_FATAL, EXIT_OK, ErrorEvent, FatalError, describe
+from common.events import EXIT_FATAL, EXIT_OK, ErrorEvent, FatalError, Status, describe
 from common.output import Output, ReaderGone, StdoutFailed
 
 Config = TypeVar("Config", bound=CommonConfig)
@@ -70,6 +70,7 @@ def _run(config: Config, pipeline: Callable[[Config, Output], int], description:
         from common.doctor import report
 
         return report(config, output.write_text)
+    output.write(Status(uuid.uuid4().hex, "loading"))
     try:
         return pipeline(config, output)
     except (FatalError, ReaderGone, StdoutFailed):

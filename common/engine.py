@@ -6,7 +6,7 @@ import importlib.util
 import logging
 import time
 
-from common.config import ModelConfig
+from common.config import SAMPLE_RATE, ModelConfig
 from common.device import choose_device
 from common.events import FatalError
 from common.geometry import Geometry, tensor_shapes
@@ -39,6 +39,13 @@ def load_engine(config: ModelConfig) -> Engine:
     name, engine = _automatic(config, files, device) if config.engine == "auto" else _asked(config, files, device)
     took = time.monotonic() - begin
     log.info("%s on %s by %s, %d threads, ready after %.1f s", files.folder, device, name, config.threads, took)
+    engine.about = (
+        ("model", str(files.folder)),
+        ("device", device),
+        ("engine", name),
+        ("sample_rate", SAMPLE_RATE),
+        ("load_ms", round(took * 1000)),
+    )
     return engine
 
 

@@ -32,6 +32,7 @@ class FunasrEngine:
         self.model = model
         self.frontend = frontend
         self.token_list = token_list
+        self.about: tuple[tuple[str, Any], ...] = ()
         self.device = build["device"]
         self._build = build
         self._cache_conf = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Protocol, Sequence
+from typing import Any, Protocol, Sequence
 
 import numpy as np
 
@@ -77,7 +77,9 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """A loaded model."""
+    """A loaded model. ``about``: what a status event says of it."""
+
+    about: tuple[tuple[str, Any], ...]
 
     @property
     def token_list(self) -> Sequence[str]:

@@ -16,9 +16,9 @@ from common.audio.microphone import Microphone
 from common.audio.pcm import PcmSource
 from common.audio.recorder import Recorder
 from common.config import DEMO_SPEECH, SAMPLE_RATE, CommonConfig
-from common.control import Control
+from common.control import Control, Details
 from common.ending import ENDING
-from common.events import EXIT_OK, ErrorEvent, Event, FatalError, Final, Partial, describe
+from common.events import EXIT_OK, ErrorEvent, Event, FatalError, Final, Partial, Status, describe
 from common.inbox import (
     AudioBlock,
     BadLine,
@@ -72,10 +72,13 @@ def serve(config: CommonConfig, source: Source, inbox: Inbox, service: Service, 
     with progress(source) as bar:
         loop = Loop(config, source, inbox, service, output, recorder, bar)
         ENDING.end_in_time(loop.give_up)
+        loop.emit([Status(uuid.uuid4().hex, "ready", service.about)])
         start(config, source, inbox)
-        log.info("paused" if config.start_paused else "listening")
+        log.info("%s", loop.state)
+        loop.emit([Status(uuid.uuid4().hex, loop.state)])
         try:
             loop.run()
+            loop.tell_totals()
         except (ReaderGone, StdoutFailed):
             raise
         except Exception as error:
@@ -121,6 +124,7 @@ class Loop:
         self._output = output
         self._recorder = recorder
         self._bar = bar
+        self.state = "paused" if config.start_paused else "listening"
         self._stats = Stats()
         self._writing = threading.Lock()  # taken for good by ``give_up``
         self._unfinished: Partial | None = None  # shown last, of an utterance without a final
@@ -136,6 +140,16 @@ class Loop:
     def step(self) -> bool:
         """Take the next message; whether to go on."""
         return self._take(self._inbox.get())
+
+    def tell(self, state: str, details: Details = ()) -> None:
+        """A status event, if the state is another one."""
+        if state != self.state:
+            self.state = state
+            self.emit([Status(uuid.uuid4().hex, state, details)])
+
+    def tell_totals(self) -> None:
+        """The last status event."""
+        self.tell("stopped", self._stats.totals())
 
     def emit(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -172,6 +186,8 @@ class Loop:
             self._lose(message)
         elif isinstance(message, Command):
             self.emit(self._control.handle(message))
+            if message.kind in ("pause", "resume"):
+                self.tell("paused" if self._control.paused else "listening")
             self._unfinished = None if message.kind == "reset" else self._unfinished
         elif isinstance(message, BadLine):
             self.emit([self._service.error("control_invalid", message.reason)])
@@ -195,10 +211,12 @@ class Loop:
         if not self._control.paused:
             self.emit(self._service.end("device_lost"))
             self.emit([self._service.error("audio_device_lost", device.reason)])
+            self.tell("recovering")
 
     def _hear(self, block: AudioBlock) -> None:
         if self._control.paused:
             return
+        self.tell("listening")
         if self._recorder is not None:
             self._recorder.write(block.samples)
         # A file that goes as fast as it can is all backlog: the optional looks at the tail are left out.

@@ -51,6 +51,7 @@ class Service:
         settings = replace(endpoint_settings(config, lateness), settling=settling)
         self._settings = settings
         self._lateness = lateness
+        self.about = engine.about
         self._engine = engine
         self._vad = vad
         self._partials = replace(partials, final_differs=finals is not None)

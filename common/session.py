@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from typing import Any, Sequence
 
 import numpy as np
 
@@ -23,6 +23,7 @@ class ParaformerEngine:
         self.frontend = frontend
         self.shape = shape
         self.token_list = token_list
+        self.about: tuple[tuple[str, Any], ...] = ()
 
     def session(self) -> ParaformerSession:
         return ParaformerSession(self)

@@ -40,12 +40,16 @@ class Stats:
         if isinstance(event, (Partial, Final)):
             self._latencies.append(waited_sec * 1000)
 
+    def totals(self) -> tuple[tuple[str, Any], ...]:
+        """What the whole run came to."""
+        counts = {"audio_ms": self._heard * 1000 // SAMPLE_RATE}
+        counts.update({name: self._printed[name] for name in ("partials", "finals", "errors")})
+        return (("totals", counts),)
+
     def details(self, state: str, backlog: int) -> tuple[tuple[str, Any], ...]:
         """The keys of a status acknowledgement; ``backlog`` in samples."""
         p50, p95 = np.percentile(self._latencies, [50, 95]).tolist() if self._latencies else (0.0, 0.0)
         heard_sec = self._heard / SAMPLE_RATE
-        totals = {"audio_ms": self._heard * 1000 // SAMPLE_RATE}
-        totals.update({name: self._printed[name] for name in ("partials", "finals", "errors")})
         return (
             ("state", state),
             ("level_dbfs", round(self._level, 1)),
@@ -53,5 +57,5 @@ class Stats:
             ("real_time_factor", round(self._busy_sec / heard_sec, 3) if heard_sec else 0.0),
             ("latency_p50_ms", round(p50)),
             ("latency_p95_ms", round(p95)),
-            ("totals", totals),
+            *self.totals(),
         )

@@ -10,7 +10,7 @@ from typing import Any, Iterator
 from tools.event_lines import Run, Violation
 
 FATAL = ("config_invalid", "dependency_missing", "model_load_failed", "audio_input_failed", "internal_error")
-FINALISING = ("core.control.flush", "core.control.pause", "core.control.stop")
+FINALISING = ("core.control.flush", "core.control.pause", "core.control.stop", "voice.audio.end")
 
 
 def time_never_falls(run: Run) -> Iterator[Violation]:

@@ -54,7 +54,8 @@ class Ended:
 def checked(stdout: bytes, **options: Any) -> list[dict[str, Any]]:
     """Every byte of stdout as events that keep the protocol's guarantees; ``options`` are those of ``check``."""
     lines = io.BytesIO(stdout).readlines()
-    assert check(lines, **options) == []
+    broken = check(lines, **options)
+    assert not broken, broken
     return [json.loads(line) for line in lines]
 
 

@@ -141,3 +141,21 @@ def test_a_reader_that_leaves_in_silence_ends_the_service_within_a_second() -> N
     assert b"Traceback" not in process.stderr.read()
     process.stdin.close()
     process.stderr.close()
+
+
+def test_extended_output_tells_every_change_of_state_and_proves_itself() -> None:
+    speech = speech_in(read(a_recording()))
+    with listening("asr_service_streaming", "--extended", source="jsonl") as running:
+        running.say(speech)
+        running.send(type="core.control.pause")
+        running.send(type="core.control.resume")
+        running.send(type="voice.audio.end", id="end")
+        ended = running.end(60)
+    states = [event for event in ended.events if event["type"] == "core.status_event"]
+    assert [event["state"] for event in states] == ["loading", "ready", "listening", "paused", "listening", "stopped"]
+    assert {"model", "device", "engine", "sample_rate", "load_ms"} <= set(states[1])
+    assert states[-1]["totals"]["finals"] == 1
+    [final] = [event for event in ended.events if event["type"] == "voice.asr_text.final"]
+    assert "".join(word["text"] for word in final["words"]) == final["text"]
+    assert final["end_reason"] == "flush" and final["utterance_id"] == 1
+    assert [event["seq"] for event in ended.events] == list(range(1, len(ended.events) + 1))

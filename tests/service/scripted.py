@@ -47,6 +47,7 @@ class ScriptedEngine:
     """
 
     token_list: Sequence[str] = TOKENS
+    about: Sequence[Any] = ()
 
     def __init__(self, chunk: int = 4, fail_on: str = "", fail_finish: bool = False) -> None:
         self.chunk = chunk

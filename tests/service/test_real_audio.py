@@ -22,6 +22,7 @@ class Listener:
     """An engine that counts its sessions and says nothing."""
 
     token_list: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.sessions = 0
