@@ -6,7 +6,7 @@ Sources: FunASR's scama/encoder.py (SANMEncoderChunkOpt), sanm/attention.py, par
 
 from __future__ import annotations
 
-from typing import Mapping
+from typing import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -47,9 +47,15 @@ def memory_of(kernel: Tensor, x: Tensor, past: int, future: int) -> Tensor:
 
 
 def encoder_layer(
-    weights: Weights, name: str, heads: int, x: Tensor, cached: Tensor | None, mask: Tensor | None, real: Tensor | None
+    weights: Weights,
+    name: str,
+    heads: int,
+    x: Tensor,
+    blocks: Sequence[Tensor],
+    mask: Tensor | None,
+    real: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    """One SAN-M layer: x (rows, size), cached (2, heads, look-back rows, d) -> x and its own keys and values.
+    """One SAN-M layer: x (rows, size), blocks of (2, heads, look-back rows, d) -> x and its own keys and values.
 
     With padding behind the real rows, ``mask`` (look-back and own rows,) is added to the attention's scores and
     ``real`` (rows, 1) is 1 for real rows, 0 for padding.
@@ -61,18 +67,19 @@ def encoder_layer(
     )
     if real is not None:
         value = value * real
-    own = torch.stack([split_heads(key, heads), split_heads(value, heads)])
-    seen = own if cached is None else torch.cat([cached, own], dim=2)
+    own = split_heads(key, heads), split_heads(value, heads)
+    # Keys and values each joined once: a copy of both together, or of all layers, costs more than the joining.
+    keys, values = (torch.cat([*(block[part] for block in blocks), own[part]], dim=1) for part in (0, 1))
     reach = (kernel.shape[2] - 1) // 2
     mixed = projected(
         weights,
         f"{name}.self_attn.linear_out",
-        attention(split_heads(query, heads), seen[0], seen[1], mask),
+        attention(split_heads(query, heads), keys, values, mask),
     )
     mixed = mixed + (memory_of(kernel, value, reach, kernel.shape[2] - 1 - reach) + value)
     x = x + mixed if x.shape[1] == size else mixed
     hidden = relu(projected(weights, f"{name}.feed_forward.w_1", normalised(weights, f"{name}.norm2", x)))
-    return x + projected(weights, f"{name}.feed_forward.w_2", hidden), own
+    return x + projected(weights, f"{name}.feed_forward.w_2", hidden), torch.stack(own)
 
 
 def encoder(
@@ -80,16 +87,16 @@ def encoder(
     layers: int,
     heads: int,
     rows: Tensor,
-    cached: Tensor | None,
+    blocks: Sequence[Tensor],
     mask: Tensor | None = None,
     real: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """rows (n, inputs), cached (layers, 2, heads, look-back rows, d) -> hidden (n, size), CIF weights (n,), own keys
-    and values (layers, 2, heads, n, d)."""
+    """rows (n, inputs), blocks of (layers, 2, heads, look-back rows, d), oldest first -> hidden (n, size), CIF
+    weights (n,), own keys and values (layers, 2, heads, n, d)."""
     x, own = rows, []
     for index in range(layers):
         name = "encoder.encoders0.0" if index == 0 else f"encoder.encoders.{index - 1}"
-        x, block = encoder_layer(weights, name, heads, x, None if cached is None else cached[index], mask, real)
+        x, block = encoder_layer(weights, name, heads, x, [each[index] for each in blocks], mask, real)
         own.append(block)
     hidden = normalised(weights, "encoder.after_norm", x)
     return hidden, fire_weights(weights, hidden if real is None else hidden * real), torch.stack(own)

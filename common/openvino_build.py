@@ -32,15 +32,13 @@ SMALLEST_MATRIX = 4096  # numbers: below it eight bits save nothing
 class EncoderGraph(torch.nn.Module):
     """rows, mask, real and the blocks, oldest first -> hidden, CIF weights, own keys and values."""
 
-    def __init__(self, geometry: Geometry, shape: Shape, weights: Weights) -> None:
+    def __init__(self, geometry: Geometry, weights: Weights) -> None:
         super().__init__()
-        self._geometry, self._shape, self._weights = geometry, shape, weights
+        self._geometry, self._weights = geometry, weights
 
     def forward(self, rows: Tensor, mask: Tensor, real: Tensor, *blocks: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        cached = torch.cat(blocks, dim=3) if blocks else None
         geometry = self._geometry
-        hidden, weights, own = encoder(self._weights, geometry.encoder_layers, geometry.heads, rows, cached, mask, real)
-        return hidden, weights, own[:, :, :, : self._shape.left + self._shape.chunk]
+        return encoder(self._weights, geometry.encoder_layers, geometry.heads, rows, blocks, mask, real)
 
 
 class DecoderGraph(torch.nn.Module):
@@ -100,7 +98,7 @@ def write_graphs(geometry: Geometry, shape: Shape, weights: Weights, folder: Pat
     mask = torch.zeros(blocks * block_rows + rows)
     inputs = [torch.zeros(rows, geometry.inputs), mask, torch.ones(rows, 1), *[block] * blocks]
     names = ["rows", "mask", "real", *(f"block{index}" for index in range(blocks))]
-    compile_graph(EncoderGraph(geometry, shape, weights), inputs, names, folder / ENCODER, threads)
+    compile_graph(EncoderGraph(geometry, weights), inputs, names, folder / ENCODER, threads)
     seen = [torch.zeros(geometry.decoder_layers, 2, geometry.heads, shape.decoder_rows, depth)]
     inputs = [
         torch.zeros(CHARACTERS, geometry.size),

@@ -54,7 +54,8 @@ class OpenvinoNetwork:
         padded = [self._no_block] * (self._blocks - len(blocks)) + list(blocks)
         inputs.update({f"block{index}": block for index, block in enumerate(padded)})
         hidden, weights, own = self._run(self._encoder, inputs)
-        return Encoded(hidden[:count], weights[:count], own)
+        block = own[:, :, :, : self._block_rows]  # copied: a view would keep all rows
+        return Encoded(hidden[:count].copy(), weights[:count].copy(), block.copy())
 
     def decode(self, fired: np.ndarray, hidden: np.ndarray, memory: Any, attended: Any, look_back: int) -> Decoded:
         count = len(hidden)
@@ -74,17 +75,20 @@ class OpenvinoNetwork:
             inputs["fired"] = np.pad(some, ((0, CHARACTERS - len(some)), (0, 0)))
             log_probs, through, own = self._run(self._decoder, inputs)
             memory = np.concatenate([memory, through[:, : len(some)]], axis=1)[:, -(self.geometry.kernel - 1) :]
-            found.append(log_probs[: len(some)])
+            found.append(log_probs[: len(some)].copy())
         if look_back and own is not None:
             own = own[:, :, :, :count]
-            attended = (own if attended is None else np.concatenate([attended, own], axis=3))[:, :, :, -look_back:]
+            joined = own if attended is None else np.concatenate([attended, own], axis=3)
+            attended = joined[:, :, :, -look_back:].copy()
         return Decoded(np.concatenate(found), memory, attended)
 
     @staticmethod
     def _run(request: Any, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-        wanted = {name: value for name, value in inputs.items() if name in request.names}
-        results = request.infer(wanted)
-        return [np.array(value) for value in results]
+        """Views of what the request holds: gone with its next run."""
+        results: list[np.ndarray] = request.infer(
+            {name: value for name, value in inputs.items() if name in request.names}
+        )
+        return results
 
 
 class Request:

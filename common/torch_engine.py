@@ -27,10 +27,8 @@ class TorchNetwork:
     @torch.inference_mode()
     def encode(self, rows: np.ndarray, blocks: Sequence[Any], look_back: int) -> Encoded:
         geometry = self.geometry
-        cached = torch.cat(list(blocks), dim=3)[:, :, :, -look_back:] if look_back else None
-        hidden, weights, own = encoder(
-            self._weights, geometry.encoder_layers, geometry.heads, self._tensor(rows), cached
-        )
+        seen = [torch.cat(list(blocks), dim=3)[:, :, :, -look_back:]] if look_back else []
+        hidden, weights, own = encoder(self._weights, geometry.encoder_layers, geometry.heads, self._tensor(rows), seen)
         return Encoded(hidden.cpu().numpy(), weights.cpu().numpy(), own)
 
     @torch.inference_mode()
