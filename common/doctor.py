@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import platform
 import re
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Callable, Mapping, cast
 
 from common.config import DEMO_MODEL, CommonConfig
+from common.doctor_probes import PROBES, module_of
 from common.events import FatalError, describe
 from common.model_files import STREAMING, Kind, in_cache, read_folder
 
@@ -79,70 +79,6 @@ def _python() -> Finding:
     if sys.version_info[:2] < OLDEST_PYTHON:
         return Finding(WRONG, text, "install Python {}.{} or newer, then make setup".format(*OLDEST_PYTHON))
     return Finding(OK, text)
-
-
-def _torch(_name: str) -> str:
-    import torch
-
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    gpus = ", ".join(torch.cuda.get_device_name(index) for index in range(count))
-    return f"CUDA {gpus or 'no'}, MPS {'yes' if torch.backends.mps.is_available() else 'no'}"
-
-
-def _funasr(_name: str) -> str:
-    from common.funasr_engine import import_automodel
-
-    import_automodel()
-    return "imports"
-
-
-def _silero(_name: str) -> str:
-    from common.vad import load_vad
-
-    load_vad()
-    return "its model runs"
-
-
-def _soundfile(_name: str) -> str:
-    import soundfile
-
-    mp3 = "reads mp3" if "MP3" in soundfile.available_formats() else "too old to read mp3"
-    return f"libsndfile {soundfile.__libsndfile_version__}, {mp3}"
-
-
-def _sounddevice(_name: str) -> str:
-    import sounddevice
-
-    inputs = sum(device["max_input_channels"] > 0 for device in sounddevice.query_devices())
-    return f"{sounddevice.get_portaudio_version()[1].split(',')[0]}, {inputs} input device(s)"
-
-
-def _hub(name: str) -> str:
-    _ = importlib.import_module(_module(name)).snapshot_download  # imported when it is asked for
-    return "imports"
-
-
-def _imports(name: str) -> str:
-    importlib.import_module(_module(name))
-    return "imports"
-
-
-PROBES: dict[str, Callable[[str], str]] = {  # each imports its package and says what it found
-    "numpy": _imports,
-    "torch": _torch,
-    "openvino": _imports,
-    "torchaudio": _imports,
-    "kaldi-native-fbank": _imports,
-    "funasr": _funasr,
-    "silero-vad": _silero,
-    "soxr": _imports,
-    "soundfile": _soundfile,
-    "sounddevice": _sounddevice,
-    "pypinyin": _imports,
-    "wetext": _imports,
-    "modelscope": _hub,
-    "huggingface-hub": _hub,
-}
 
 
 def _spare(name: str, config: CommonConfig) -> str:
@@ -227,10 +163,6 @@ def _final_model(value: str, kinds: Mapping[str, Kind], hub: str) -> Finding:
     return Finding(OK, f"{kind.name} {folder}: all of its files are there")
 
 
-def _module(name: str) -> str:
-    return name.replace("-", "_")
-
-
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)
@@ -252,7 +184,7 @@ def _mend(name: str, installed: str | None, error: BaseException) -> str:
     """The command that mends a package that does not import."""
     if name == "torchaudio":
         return ""
-    if installed is None or (isinstance(error, ModuleNotFoundError) and error.name != _module(name)):
+    if installed is None or (isinstance(error, ModuleNotFoundError) and error.name != module_of(name)):
         return INSTALL_ALL  # it, or something that it needs, is missing
     if name in SYSTEM_LIBRARIES and isinstance(error, OSError) and sys.platform != "win32":
         debian, fedora, homebrew = SYSTEM_LIBRARIES[name]

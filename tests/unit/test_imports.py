@@ -15,7 +15,7 @@ LAYERS = [  # a module may import from the lines below its own
     ["ending"],
     ["control", "stdin"],
     ["service", "doctor", "command_line", "commands", "stats"],
-    ["utterance", "engine", "final_steps"],
+    ["utterance", "engine", "final_steps", "doctor_probes"],
     ["finals"],
     ["openvino_cache", "punctuation", "second_pass"],
     ["openvino_build"],
