@@ -164,8 +164,8 @@ class Service:
             self._next_number,
             self._finals.audio(self._hotwords) if self._finals is not None else None,
         )
-        for frame in list(self._history)[-reach_back:]:
-            yield from self._utterance.feed(frame, may_peek)
+        past = list(self._history)[-reach_back:]
+        yield from self._utterance.feed(np.concatenate(past), may_peek)  # at once: one look, at the newest
 
     def _next_number(self) -> int:
         self._utterances += 1
