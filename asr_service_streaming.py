@@ -18,7 +18,7 @@ CONFIG = StreamingConfig(
     decoder_chunk_look_back=1,  # chunks
     endpoint_silence_ms=800,  # silence that ends an utterance
     max_utterance_sec=20,  # longest utterance
-    partial_interval_ms=300,  # audio between two looks at the tail that is not committed yet
+    partial_interval_ms=200,  # audio between two looks at the tail that is not committed yet
     device="auto",  # auto, cpu, cuda, cuda:N or mps
 )
 

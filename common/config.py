@@ -239,7 +239,7 @@ class StreamingConfig(CommonConfig):
         metavar="L,C,R",
     )
     partial_interval_ms: int = setting(
-        300,
+        200,
         "audio between two looks at the tail that is not committed yet",
         number_in(60, 5000, "ms"),
         "recognition",

@@ -32,11 +32,13 @@ class Partials:
 
     ``append_only``: only text that no later token can change, so that every partial starts with the one
     before it. ``peek_interval``: samples between two looks at the tail that is not committed yet; None: never.
-    ``hotwords``: None without any. ``final_differs``: the final's text is made anew, so nothing of a partial is stable.
+    ``unsure``: the log-posterior below which the last of its tokens are not shown yet. ``hotwords``: None without any.
+    ``final_differs``: the final's text is made anew, so nothing of a partial is stable.
     """
 
     append_only: bool = False
     peek_interval: int | None = None
+    unsure: float = UNSURE
     hotwords: Lexicon | None = None
     final_differs: bool = False
 
@@ -165,7 +167,7 @@ class Utterance:
     def _without_guesses(self, hypothesis: Hypothesis) -> Hypothesis:
         """``hypothesis`` without unsure tokens at the end that are not committed."""
         count = len(hypothesis.tokens)
-        while count > len(self._committed.tokens) and hypothesis.log_probs[count - 1] < UNSURE:
+        while count > len(self._committed.tokens) and hypothesis.log_probs[count - 1] < self._partials.unsure:
             count -= 1
         return hypothesis.first(count)
 
