@@ -6,7 +6,8 @@
     python tools/evaluate.py talk.wav --reference talk.tsv --model-dir DIR --hotwords @words.txt --markdown table.md
 
 The flags below may be repeated, and every combination is tried; hotwords are tried beside none. Without --chunk-size
-and --chunk-sec it is both services at their defaults. Every other flag of the services holds for all rows.
+and --chunk-sec it is both services at their defaults. Every other flag of the services holds for all rows; with
+--final-model, --punc-model and --itn errors, and what was taken back, are those of the finals they make.
 
 FILE of --reference: a recording's name, a tab and its text in each line. FILE of --times: name, start and end in
 seconds, text, a character or a longer stretch in each line; without it delays are counted from the recogniser's own
@@ -20,6 +21,7 @@ import argparse
 import itertools
 import json
 import logging
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +37,7 @@ from common.command_line import build_parser, parse  # noqa: E402
 from common.config import ModelConfig, SliceConfig, StreamingConfig  # noqa: E402
 from common.engine import load_engine  # noqa: E402
 from common.events import FatalError  # noqa: E402
+from common.final_steps import load_finals  # noqa: E402
 from common.service import Service  # noqa: E402
 from common.vad import load_vad  # noqa: E402
 from tools.evaluation_report import markdown, table  # noqa: E402
@@ -151,16 +154,17 @@ def read(path: Path) -> np.ndarray:
 
 def evaluate(call: list[str], config: ModelConfig, audio: list[Recording], realtime: bool) -> dict[str, Any]:
     """The numbers of one setting, and the text of each recording."""
-    engine, vad = (None, None) if realtime else (load_engine(config), load_vad())
     scores, texts = Scores(), {}
+    if not realtime:
+        engine, vad, finals = load_engine(config), load_vad(), load_finals(config, lambda: math.inf)
     for recording in audio:
         samples = with_silence(recording.samples, config)
         lines: list[Line]
-        if engine is None or vad is None:
+        if realtime:
             lines, busy = listen_in_real_time([str(ROOT / call[0]), *call[1:]], samples), 0.0
         else:
             vad.reset()
-            lines, busy = listen(Service(config, engine, vad, partials_of(config)), samples)
+            lines, busy = listen(Service(config, engine, vad, partials_of(config), finals=finals), samples)
         scores.audio_sec += len(samples) / 16000
         scores.busy_sec += busy
         texts[recording.path.name] = scores.add(lines, recording.text, recording.times)

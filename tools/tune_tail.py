@@ -7,8 +7,8 @@
 
 Each recording is decoded once, with a look at every 32 ms; what a service would have shown is then replayed for each
 --partial-interval-ms and each --unsure (the posterior below which the last tentative characters are held back), on the
-simulated clock of tools/paced.py. --step-ms N lets every inference take N ms instead of what was measured: the real
-checkpoint's time, for one. The first row is FunASR's own way, text when a chunk is complete.
+simulated clock of tools/paced.py. Further rows with --step-ms N let every inference take N ms instead of what was
+measured: the real checkpoint's time, for one. Chunks alone are FunASR's own way, text when a chunk is complete.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -172,7 +172,7 @@ def arguments_of() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--times", type=Path, metavar="FILE")
     parser.add_argument("--partial-interval-ms", nargs="+", type=int, default=[100, 160, 200, 240, 300])
     parser.add_argument("--unsure", nargs="+", type=float, default=[0.0, 0.3, 0.5, 0.7])
-    parser.add_argument("--step-ms", type=float)
+    parser.add_argument("--step-ms", nargs="*", type=float, default=[])
     return parser.parse_known_args()
 
 
@@ -181,27 +181,31 @@ def main() -> None:
     config, _ = parse(StreamingConfig(threads=1), build_parser(StreamingConfig(threads=1), ""), others)
     engine, vad = load_engine(config), SpeechTrack()
     decoded = [decode(recording, config, engine, vad) for recording in recordings(flags)]
-    step_sec = None if flags.step_ms is None else flags.step_ms / 1000
-    choices = [Choice(None, 0.0, step_sec)]
-    for interval, unsure in itertools.product(flags.partial_interval_ms, flags.unsure):
-        choices.append(Choice(interval * SAMPLE_RATE // 1000, math.log(unsure) if unsure else -math.inf, step_sec))
-    print("| interval, ms | unsure below | first word, ms | character, ms | taken back | final, ms | computing |")
-    print("|---|---|---|---|---|---|---|")
-    for choice in choices:
+    print("| An inference | Interval, ms | Unsure below | First text | Character | Taken back | Final | Computing |")
+    print("|---|---|---|---|---|---|---|---|")
+    for choice in choices(flags):
         scores = Scores()
         for each in decoded:
             replay(each, config, engine, vad, choice, scores)
         print(row(choice, scores), flush=True)
 
 
+def choices(flags: argparse.Namespace) -> Iterator[Choice]:
+    for step_sec in (None, *(milliseconds / 1000 for milliseconds in flags.step_ms)):
+        yield Choice(None, 0.0, step_sec)
+        for interval, unsure in itertools.product(flags.partial_interval_ms, flags.unsure):
+            yield Choice(interval * SAMPLE_RATE // 1000, math.log(unsure) if unsure else -math.inf, step_sec)
+
+
 def row(choice: Choice, scores: Scores) -> str:
     found = scores.summary()
+    step = "as measured" if choice.step_sec is None else f"{choice.step_sec * 1000:.0f} ms"
     what = ["chunks alone", "–"]
     if choice.interval is not None:
         what = [str(choice.interval * 1000 // SAMPLE_RATE), f"{math.exp(choice.unsure):.1f}"]
     measured = [pair(found[name]) for name in ("first_word_ms", "word_ms")]
     rest = [percent(found["rewritten"]), pair(found["final_ms"]), f"{found['real_time_factor']:.3f}"]
-    return f"| {' | '.join([*what, *measured, *rest])} |"
+    return f"| {' | '.join([step, *what, *measured, *rest])} |"
 
 
 if __name__ == "__main__":
