@@ -20,7 +20,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -94,6 +94,7 @@ class Sessions:
 
     def __init__(self, token_list: Sequence[str], make: Callable[[], Session]) -> None:
         self.token_list, self.session = token_list, make
+        self.about: tuple[tuple[str, Any], ...] = ()
 
 
 class SpeechTrack:
