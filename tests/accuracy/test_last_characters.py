@@ -36,17 +36,16 @@ class Twice:
 
     def __init__(self, engine: Engine) -> None:
         self.token_list = engine.token_list
-        self.finals: list[tuple[str, str]] = []
+        self.finals: list[tuple[str, str, np.ndarray]] = []  # as asked, with more quiet, and the audio
         self._engine = engine
 
     def session(self) -> Session:
         inner, engine = self._engine.session(), self
+        pieces: list[np.ndarray] = []
 
         class AskedTwice:
-            heard = 0
-
             def accept(self, samples: np.ndarray) -> Hypothesis | None:
-                self.heard += len(samples)
+                pieces.append(samples)
                 return inner.accept(samples)
 
             def peek(self) -> Hypothesis:
@@ -54,8 +53,9 @@ class Twice:
 
             def finish(self) -> Hypothesis:
                 final = inner.peek()  # as finish, and the session can go on
-                inner.accept(quiet_noise(self.heard, MORE_QUIET))
-                engine.finals.append((engine._text(final), engine._text(inner.peek())))
+                inner.accept(quiet_noise(sum(map(len, pieces)), MORE_QUIET))
+                audio = np.concatenate(pieces[:-1])  # the last piece is the quiet that the service adds
+                engine.finals.append((engine._text(final), engine._text(inner.peek()), audio))
                 return final
 
         return AskedTwice()
@@ -94,7 +94,7 @@ ENDINGS: dict[str, tuple[Callable[[Service, Recording, np.random.Generator], Non
 
 
 class Ended(NamedTuple):
-    """An utterance of the sentence ``spoken``: how it ended, its final, and what it would be with more quiet."""
+    """How an utterance ended, its final, what that would be with more quiet, and the characters that were spoken."""
 
     how: str
     final: str
@@ -118,7 +118,16 @@ def ended(engine: Engine, config: ModelConfig, count: int) -> Iterator[Ended]:
             asked = Twice(engine)
             vad().reset()
             play(Service(replace(config, **settings), asked, vad(), Partials(append_only=True)), recording, rng)
-            yield from (Ended(how, final, ample, recording.text) for final, ample in asked.finals)
+            for final, ample, audio in asked.finals:
+                yield Ended(how, final, ample, said_in(audio, recording))
+
+
+def said_in(audio: np.ndarray, recording: Recording) -> str:
+    """The characters of ``recording`` half of which or more lie in this piece of it."""
+    starts = np.flatnonzero(recording.samples == audio[0])
+    start = next(int(at) for at in starts if np.array_equal(recording.samples[at : at + 99], audio[:99]))
+    middles = [(syllable.start + syllable.end) // 2 for syllable in recording.syllables]
+    return "".join(c for c, at in zip(recording.text, middles) if start <= at < start + len(audio))
 
 
 def assert_nothing_is_lost(engine: Engine, config: ModelConfig, sentences: int, at_least: int) -> None:

@@ -20,7 +20,7 @@ from tests.audio import ROOT
 READMES = ["README.md", "README.en.md"]
 PROTOCOL = "docs/protocol.md"
 RELIABILITY = "docs/reliability.md"
-DOCUMENTS = [*READMES, PROTOCOL, RELIABILITY, "CONTRIBUTING.md", "tests/README.md"]
+DOCUMENTS = [*READMES, PROTOCOL, RELIABILITY, "docs/recognition.md", "CONTRIBUTING.md", "tests/README.md"]
 RAISED_BY = {"FatalError", "ErrorEvent", "error"}  # what is called with an error code
 OFF = {"README.md": ("关", "无"), "README.en.md": ("off", "none")}  # how a table writes False and None
 
