@@ -69,7 +69,7 @@ def pauses(count: int) -> list[float]:
     """Seconds from each pause, in mid-utterance with nothing left to decode, to the final."""
     import soundfile
 
-    speech, _ = soundfile.read(str(ROOT / "demo" / "speech" / "long.flac"), dtype="int16", frames=5 * 16000)
+    speech, _ = soundfile.read(str(ROOT / "demo" / "speech" / "single01.wav"), dtype="int16", frames=2 * 16000)
     client = Client("--input", "jsonl")
     took = []
     for _ in range(count):

@@ -20,7 +20,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterator, NamedTuple, Optional, Tuple
 
 import numpy as np
 
@@ -90,11 +90,10 @@ class Replay:
 
 
 class Sessions:
-    """An engine whose sessions ``make`` makes."""
+    """``engine`` with sessions that ``make`` makes."""
 
-    def __init__(self, token_list: Sequence[str], make: Callable[[], Session]) -> None:
-        self.token_list, self.session = token_list, make
-        self.about: tuple[tuple[str, Any], ...] = ()
+    def __init__(self, engine: Engine, make: Callable[[], Session]) -> None:
+        self.about, self.token_list, self.session = engine.about, engine.token_list, make
 
 
 class SpeechTrack:
@@ -144,7 +143,7 @@ def decode(recording: Recording, config: StreamingConfig, engine: Engine, vad: S
 
     vad.reset()
     samples = with_silence(recording.samples, config)
-    service = Service(config, Sessions(engine.token_list, make), vad, Partials(peek_interval=FRAME_SAMPLES))
+    service = Service(config, Sessions(engine, make), vad, Partials(peek_interval=FRAME_SAMPLES))
     for start in range(0, len(samples), FRAME_SAMPLES):
         list(service.hear(samples[start : start + FRAME_SAMPLES]))
     list(service.end())
@@ -157,7 +156,7 @@ def replay(
     """Add what the service would have shown to ``scores``."""
     clock = [0.0]
     traces = iter(decoded.traces)
-    sessions = Sessions(engine.token_list, lambda: Replay(next(traces), clock, choice.step_sec))
+    sessions = Sessions(engine, lambda: Replay(next(traces), clock, choice.step_sec))
     vad.replay = list(decoded.speech)
     partials = Partials(peek_interval=choice.interval, unsure=choice.unsure)
     heard = listen(Service(config, sessions, vad, partials), decoded.samples, timer=lambda: clock[0])

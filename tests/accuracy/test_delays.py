@@ -21,7 +21,7 @@ from tools.timeline import Spoken
 
 pytestmark = pytest.mark.skipif(library() is None, reason="libespeak-ng is not installed: apt-get install espeak-ng")
 
-SENTENCES = 30
+SENTENCES = 40
 
 
 def scores(engine: Engine, config: ModelConfig) -> Scores:
@@ -42,7 +42,7 @@ def test_true_streaming_shows_characters_soon_and_takes_few_back(
     config = StreamingConfig(device="cpu")
     summary = scores(demo_engine(config), config).summary()
     median, p95 = summary["word_ms"]
-    assert median <= 100 and p95 <= 250  # 150 and 300 with 50 ms of computing
+    assert median <= 150 and p95 <= 300
     assert summary["rewritten"] <= 0.12
     assert summary["final_ms"][0] <= config.endpoint_silence_ms + 50
 

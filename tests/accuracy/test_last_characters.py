@@ -35,7 +35,7 @@ class Twice:
     """An engine whose sessions, at their end, note what they return and what they would with more quiet."""
 
     def __init__(self, engine: Engine) -> None:
-        self.token_list = engine.token_list
+        self.about, self.token_list = engine.about, engine.token_list
         self.finals: list[tuple[str, str, np.ndarray]] = []  # as asked, with more quiet, and the audio
         self._engine = engine
 
