@@ -14,14 +14,12 @@ SILENCE_BEFORE_FORCED_CUT = 2  # frames: the shortest breath that still ends an 
 
 @dataclass(frozen=True)
 class EndpointSettings:
-    """All in frames. ``endpoint_silence`` 0 means that silence never ends an utterance (push to talk); an utterance
-    that would begin among the first ``settling`` frames of the stream begins with the stream."""
+    """All in frames. ``endpoint_silence`` 0 means that silence never ends an utterance (push to talk)."""
 
     endpoint_silence: int
     min_speech: int
     pre_roll: int
     max_utterance: int
-    settling: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,8 +98,6 @@ class Endpointer:
         if self._speech_run < self.settings.min_speech:
             return Silence()
         reach_back = self._frames - self._speech_run - self.settings.pre_roll
-        if reach_back < self.settings.settling:
-            reach_back = 0  # without a past the speech detector may have been late
         self._start = max(reach_back, self._previous_end)
         return Start(self._start)
 

@@ -23,6 +23,7 @@ from common.vad import FRAME_SAMPLES, HYSTERESIS
 log = logging.getLogger(__name__)
 
 SETTLING = 32  # frames: Silero hears some voices up to a second late when nothing was before them
+LOUD = 0.1  # of the power of speech: noise at 10 dB lies below
 LATENESS = 2  # frames that Silero goes on hearing speech behind its end: 68 ms in the middle (docs/recognition.md)
 
 
@@ -48,8 +49,9 @@ class Service:
         lateness: int = LATENESS,
         finals: Finals | None = None,
     ) -> None:
-        settings = replace(endpoint_settings(config, lateness), settling=settling)
+        settings = endpoint_settings(config, lateness)
         self._settings = settings
+        self._settling = settling
         self._lateness = lateness
         self.about = engine.about
         self._engine = engine
@@ -62,6 +64,7 @@ class Service:
         self._history: deque[np.ndarray] = deque(maxlen=settings.pre_roll + settings.min_speech + settling)
         self._rest = np.zeros(0, dtype=np.float32)  # samples that do not fill a frame yet
         self._frames = 0  # that the endpointer has counted
+        self._opened = False  # whether an utterance has begun among them
         self._position = 0  # samples since the stream began, behind the last of those frames
         self._utterance: Utterance | None = None
         self._utterances = 0  # that showed text
@@ -108,6 +111,7 @@ class Service:
         self._vad.reset()
         self._endpointer = Endpointer(self._settings)
         self._frames = 0
+        self._opened = False
 
     def set_endpoint_silence(self, milliseconds: int) -> None:
         """From the next utterance on; 0: silence ends none."""
@@ -151,7 +155,8 @@ class Service:
             yield from self._finalise(transition.reason)
 
     def _open(self, first_frame: int, may_peek: bool) -> Iterator[Event]:
-        reach_back = self._frames - first_frame
+        reach_back = self._frames - self._first_loud(first_frame)
+        self._opened = True
         first_sample = self._position - reach_back * FRAME_SAMPLES
         speech_start = self._position - min(reach_back, self._settings.min_speech) * FRAME_SAMPLES
         self._utterance = Utterance(
@@ -166,6 +171,16 @@ class Service:
         )
         past = list(self._history)[-reach_back:]
         yield from self._utterance.feed(np.concatenate(past), may_peek)  # at once: one look, at the newest
+
+    def _first_loud(self, first_frame: int) -> int:
+        """``first_frame``, or one before it among the stream's first, where nothing that the detector could have known
+        was before them: the first that is nearly as loud as the speech that it did hear."""
+        frames_heard = list(self._history)
+        if first_frame >= self._settling or len(frames_heard) < self._frames or self._opened:
+            return first_frame
+        power = [float(np.mean(np.square(frame))) for frame in frames_heard]
+        loud = LOUD * float(np.mean(power[-self._settings.min_speech :]))
+        return next((frame for frame in range(first_frame) if power[frame] >= loud), first_frame)
 
     def _next_number(self) -> int:
         self._utterances += 1

@@ -9,10 +9,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from common.config import StreamingConfig
 from common.events import ErrorEvent, FatalError, Final, Partial
+from common.service import Service
 from common.utterance import Partials
 from common.vad import FRAME_SAMPLES
-from tests.service.scripted import ScriptedEngine, audio, events_of, service
+from tests.service.scripted import FrameVad, ScriptedEngine, audio, events_of, service
 
 SURE = pytest.approx(0.9048, abs=1e-4)  # exp(-0.1), the posterior of every scripted token
 SLICES = Partials(append_only=True)
@@ -181,3 +183,24 @@ def test_digital_silence_never_reaches_the_model() -> None:
     heard = np.concatenate(engine.heard_by_session[0])
     assert len(heard) > 4 * FRAME_SAMPLES
     assert np.all(heard != 0)
+
+
+def test_speech_at_the_very_beginning_of_a_stream_is_heard_from_its_beginning_on() -> None:
+    """A detector without a past may hear it late: here it misses the first ten frames."""
+
+    class LateVad(FrameVad):
+        def __init__(self) -> None:
+            self.frames = 0
+
+        def probability(self, frame: np.ndarray) -> float:
+            self.frames += 1
+            return super().probability(frame) if self.frames > 10 else 0.0
+
+    engine = ScriptedEngine()
+    config = StreamingConfig(endpoint_silence_ms=96, min_speech_ms=64, pre_roll_ms=32)
+    running = Service(config, engine, LateVad(), Partials(), lateness=0)
+    events_of(running, "..aaaabbbbccccdddd....")
+    assert engine.heard()[0].startswith("aaaabbbbcccc")
+    later = Service(config, engine, LateVad(), Partials(), lateness=0, settling=0)
+    events_of(later, "..aaaabbbbccccdddd....")
+    assert engine.heard()[1].startswith("bccccdddd")

@@ -54,12 +54,6 @@ def test_pre_roll_reaches_before_the_speech_but_not_behind_the_end_before() -> N
     assert run("..SSS....SSS....")[1] == [(0, 9), (9, 16)]
 
 
-def test_speech_that_is_found_soon_after_the_stream_began_begins_with_the_stream() -> None:
-    assert run("....SSS....", settling=3)[1] == [(0, 11)]  # with the pre-roll it would begin at 2
-    assert run(".....SSS....", settling=3)[1] == [(3, 12)]
-    assert run("SSS....SSS....", settling=30)[1] == [(0, 7), (7, 14)]  # never behind the end before
-
-
 def test_the_longest_utterance_is_cut_at_its_limit_and_speech_goes_on_in_the_next() -> None:
     marks, utterances = run("S" * 50 + "....")
     assert utterances == [(0, 40), (40, 54)]
