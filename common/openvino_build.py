@@ -123,8 +123,11 @@ def compile_graph(module: torch.nn.Module, inputs: list[Tensor], names: list[str
     for port, name in zip(model.inputs, names):
         port.get_tensor().set_names({name})
     compress(model)
-    compiled = openvino.Core().compile_model(model, "CPU", settings(threads))
+    graph = path.with_suffix(".xml")
+    openvino.save_model(model, str(graph), compress_to_fp16=False)  # and the weights beside it
+    compiled = openvino.Core().compile_model(str(graph), "CPU", settings(threads))
     path.write_bytes(compiled.export_model().getvalue())
+    graph.unlink()
 
 
 def row_scales(matrix: np.ndarray) -> np.ndarray:

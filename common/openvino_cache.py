@@ -20,7 +20,7 @@ from common.session import ParaformerEngine
 
 log = logging.getLogger(__name__)
 
-FORMAT = 2  # of an entry: a change in openvino_build or openvino_engine makes the old ones useless
+FORMAT = 3  # of an entry: a change in openvino_build or openvino_engine makes the old ones useless
 
 
 def load_openvino(config: ModelConfig, files: ModelFiles, geometry: Geometry) -> tuple[ParaformerEngine, float]:

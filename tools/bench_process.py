@@ -18,13 +18,14 @@ BLOCK = 1600  # samples: 100 ms
 
 
 def memory(pid: int) -> dict[str, float]:
-    """``resident`` and ``private`` MB: what it has mapped in memory, and what of it no other process can share."""
+    """MB: ``resident``, ``private`` (no other process has it mapped) and ``anonymous`` (no file is behind it: only what
+    it holds itself, which the kernel cannot take back)."""
     found: dict[str, int] = {}
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()[1:]:
         name, value = line.split(":")
         found[name] = int(value.split()[0])
     private = found["Private_Clean"] + found["Private_Dirty"]
-    return {"resident": found["Rss"] / 1024, "private": private / 1024}
+    return {"resident": found["Rss"] / 1024, "private": private / 1024, "anonymous": found["Anonymous"] / 1024}
 
 
 class Peak:
@@ -33,7 +34,7 @@ class Peak:
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._over = threading.Event()
-        self.largest = {"resident": 0.0, "private": 0.0}
+        self.largest = {"resident": 0.0, "private": 0.0, "anonymous": 0.0}
         self._thread = threading.Thread(target=self._watch)
 
     def __enter__(self) -> Peak:

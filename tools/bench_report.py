@@ -83,12 +83,15 @@ def start_rows(found: dict[str, dict[str, float]]) -> Rows:
 
 def memory_rows(found: dict[str, dict[str, dict[str, float]]]) -> Rows:
     engine, service = (
-        {name: f"{each['resident']:.0f} / {each['private']:.0f}" for name, each in found[key].items()}
+        {
+            name: " / ".join(f"{each[kind]:.0f}" for kind in ("resident", "private", "anonymous"))
+            for name, each in found[key].items()
+        }
         for key in ("engine", "service")
     )
     return [
-        ("peak memory, resident / private MB", engine),
-        ("`asr_service.py`: peak memory, resident / private MB", service),
+        ("peak memory, resident / private / anonymous MB", engine),
+        ("`asr_service.py`: peak memory, resident / private / anonymous MB", service),
     ]
 
 

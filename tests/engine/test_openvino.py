@@ -95,14 +95,15 @@ def test_two_that_start_at_once_share_one_entry(cache: Path) -> None:
     assert not list(cache.glob(".building-*"))
 
 
+@pytest.mark.parametrize("name", ["encoder.blob", "encoder.bin"])
 @pytest.mark.parametrize("damage", ["truncated", "overwritten", "missing"])
 def test_a_damaged_entry_is_made_again(
-    cache: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, damage: str
+    cache: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, damage: str, name: str
 ) -> None:
     monkeypatch.setattr("common.openvino_build.agreement", lambda *_: (1, 1))  # compared elsewhere; it takes long
     wanted = text_of(CONFIG)
     [folder] = entries(cache)
-    blob = folder / "encoder.blob"
+    blob = folder / name
     content = blob.read_bytes()
     if damage == "missing":
         blob.unlink()
