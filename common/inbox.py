@@ -17,6 +17,7 @@ from common.events import FatalError
 DECODE_AFTER_STOP_SEC = 0.8  # how long audio that was heard before a stop may still be decoded
 WAITING_SEC = 2.0  # of a source that can wait: enough to keep the loop busy
 LIVE_SEC = 300.0  # of a microphone, 19 MB: a machine that was too busy for minutes loses nothing
+PAUSES = ("pause", "resume")  # commands from which on audio is not heard, or is
 DROPPED_AT_ONCE = 0.1  # of that: a machine that stays too slow has a gap now and then instead of one every 32 ms
 
 
@@ -111,7 +112,6 @@ class Inbox:
         self._capacity = int(capacity_sec * SAMPLE_RATE)
         self._live = int(live_sec * SAMPLE_RATE)
         self._waiting = 0  # samples
-        self._dropped = 0  # samples since the last Gap
         self._clock = clock
         self._decode_until = math.inf
         self._nobody_reads = False
@@ -170,24 +170,17 @@ class Inbox:
     def drop_all(self) -> int:
         """Every sample that arrived and that nobody will decode: at an end that cannot wait."""
         with self._changed:
-            dropped = self._dropped + self._waiting
+            dropped = self._waiting + sum(each.dropped for _, each in self._messages if isinstance(each, Gap))
             self._messages.clear()
-            self._waiting = self._dropped = 0
+            self._waiting = 0
             return dropped
 
     def get(self) -> Message:
         """The next message; waits for one."""
         with self._changed:
-            while True:
-                self._changed.wait_for(lambda: bool(self._messages))
-                out_of_time = self._clock() >= self._decode_until
-                is_audio = isinstance(self._messages[0][1], AudioBlock)
-                if not (is_audio and out_of_time):
-                    break
-                self._drop(0)
-            if self._dropped and (is_audio or out_of_time):
-                gap, self._dropped, self.arrived = Gap(self._dropped), 0, self._clock()
-                return gap
+            self._changed.wait_for(lambda: bool(self._messages))
+            if self._clock() >= self._decode_until:
+                self._drop_next()
             self.arrived, message = self._messages.popleft()
             self._count_out(message)
             return message
@@ -198,11 +191,30 @@ class Inbox:
         self._messages.append((self._clock(), message))
         self._changed.notify_all()
 
+    def _drop_next(self) -> None:
+        """Leave out the audio that would come next, up to the next message that is none."""
+        if isinstance(self._messages[0][1], AudioBlock):
+            self._drop(0)
+        while isinstance(self._messages[0][1], Gap) and isinstance(self._second(), AudioBlock):
+            self._drop(1)
+
+    def _second(self) -> Message | None:
+        return self._messages[1][1] if len(self._messages) > 1 else None
+
     def _drop(self, place: int) -> None:
-        """Leave out the block at ``place``: of those inside it is the oldest."""
-        _, block = self._messages[place]
-        del self._messages[place]
-        self._dropped += self._count_out(block)
+        """Leave out the block at ``place``, the first inside. A Gap stands there instead, for what was dropped before
+        it, too, if no pause is between: a gap is told once, but what was heard before a pause was not heard in it."""
+        at, block = self._messages[place]
+        dropped = self._count_out(block)
+        for earlier in range(place - 1, -1, -1):
+            _, message = self._messages[earlier]
+            if isinstance(message, Gap):
+                self._messages[place] = (at, Gap(message.dropped + dropped))
+                del self._messages[earlier]
+                return
+            if not isinstance(message, (Command, BadLine)) or getattr(message, "kind", "") in PAUSES:
+                break
+        self._messages[place] = (at, Gap(dropped))
 
     def _count_out(self, message: Message) -> int:
         """The samples of ``message``, which is not inside any more."""

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import threading
+import types
 from typing import Any
 
 import numpy as np
 import pytest
 
 from common.config import StreamingConfig
-from common.events import ErrorEvent, Event, Final, Partial
-from common.inbox import DECODE_AFTER_STOP_SEC, LIVE_SEC, AudioBlock, Command, EndOfInput, Gap, Inbox, Stop
+from common.events import Ack, ErrorEvent, Event, Final, Partial
+from common.inbox import (
+    DECODE_AFTER_STOP_SEC,
+    LIVE_SEC,
+    AudioBlock,
+    Command,
+    EndOfCommands,
+    EndOfInput,
+    Gap,
+    Inbox,
+    Stop,
+)
 from common.serve import Loop
 from common.utterance import Partials
 from common.vad import FRAME_SAMPLES
@@ -234,3 +245,40 @@ def test_an_utterance_that_was_reset_gets_no_final_when_the_service_gives_up() -
         loop.step()
     loop.give_up()
     assert printed.events == [Partial("1", "甲", SURE)]
+
+
+def test_what_was_dropped_before_a_pause_is_told_though_the_service_is_paused_by_then() -> None:
+    inbox = Inbox(live_sec=20 * FRAME_SEC)
+    loop, printed = loop_over(inbox, ScriptedEngine())
+    device: Any = types.SimpleNamespace(pause=lambda: None)
+    loop._control._source = device
+    spoken_into(inbox, "a" * 10)
+    inbox.put(Command("pause", "1"))
+    spoken_into(inbox, "b" * 30)
+    inbox.put(Command("stop", "2"))
+    loop.run()
+    error, *behind = printed.events
+    assert [message.split()[1] for message in overflows([error])] == [str(10 * 32)]
+    assert [event.id for event in behind if isinstance(event, Ack)] == ["1", "2"]
+
+
+def test_what_was_dropped_right_before_the_end_of_commands_is_told() -> None:
+    inbox = Inbox(live_sec=20 * FRAME_SEC)
+    loop, printed = loop_over(inbox, ScriptedEngine())
+    inbox.put(Command("flush"))
+    spoken_into(inbox, "a" * 10)
+    inbox.put(EndOfCommands())
+    spoken_into(inbox, "b" * 30)
+    loop.run()
+    assert [message.split()[1] for message in overflows(printed.events)] == [str(10 * 32)]
+
+
+def test_commands_in_a_gap_do_not_make_it_many() -> None:
+    inbox = Inbox(live_sec=20 * FRAME_SEC)
+    loop, printed = loop_over(inbox, ScriptedEngine())
+    for _ in range(10):
+        spoken_into(inbox, "aaaa")
+        inbox.put(Command("status", "s"))
+    inbox.put(EndOfInput())
+    loop.run()
+    assert len(overflows(printed.events)) == 1
