@@ -7,7 +7,7 @@ import logging
 import time
 
 from common.config import SAMPLE_RATE, ModelConfig
-from common.device import choose_device
+from common.device import choose_device, import_or_explain
 from common.events import FatalError
 from common.geometry import Geometry, tensor_shapes
 from common.model_files import ModelFiles, checked_state, failed, find_model
@@ -86,6 +86,7 @@ def _funasr(config: ModelConfig, files: ModelFiles, device: str) -> Engine:
 
 
 def _torch(config: ModelConfig, files: ModelFiles, device: str) -> Engine:
+    import_or_explain("torch")
     from common.torch_engine import load_torch
 
     geometry = geometry_of(files)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from pathlib import Path
 
 import numpy as np
 
 from common.device import INSTALL
 from common.events import FatalError, describe
+
+log = logging.getLogger(__name__)
 
 FRAME_SAMPLES = 512  # 32 ms at 16 kHz: the only frame length that the model takes
 HYSTERESIS = 0.15  # once an utterance is open, frames down to threshold - 0.15 are still speech (Silero's own value)
@@ -69,12 +72,15 @@ class TorchVad:
 
 def load_vad() -> OpenvinoVad | TorchVad:
     """Raises FatalError ``dependency_missing``."""
-    kind = OpenvinoVad if importlib.util.find_spec("openvino") is not None else TorchVad
     try:
-        return kind()
+        return OpenvinoVad()
+    except Exception as error:  # not installed, or a damaged package, which raises anything at all
+        log.debug("VAD on torch: %s", error)
+    try:
+        return TorchVad()
     except FatalError:
         raise
-    except Exception as error:  # a damaged package raises anything at all
+    except Exception as error:
         raise FatalError("dependency_missing", describe(error, "pip install --force-reinstall silero-vad")) from error
 
 

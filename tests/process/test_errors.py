@@ -132,12 +132,22 @@ def test_a_model_in_the_hubs_cache_is_used_offline(tmp_path: Path) -> None:
     assert (ended.status, ended.finals) == (0, [transcripts()[path.name]]), ended.log
 
 
-@pytest.mark.parametrize("package", ["torch", "funasr"])
+@pytest.mark.parametrize("package", ["torch", "openvino", "funasr"])
 def test_a_package_that_cannot_load_is_dependency_missing_with_its_remedy(tmp_path: Path, package: str) -> None:
     (tmp_path / package).mkdir()
     (tmp_path / package / "__init__.py").write_text(f"raise ImportError('{package} is broken')")
-    ended = run("asr_service", "--demo", "--input", str(a_recording()), PYTHONPATH=str(tmp_path))
+    asked = ("--demo", "--engine", package, "--input", str(a_recording()))
+    ended = run("asr_service", *asked, PYTHONPATH=str(tmp_path))
     fails(ended, "dependency_missing", 1, package, "pip install")
+
+
+def test_without_openvino_torch_decodes(tmp_path: Path) -> None:
+    (tmp_path / "openvino").mkdir()
+    (tmp_path / "openvino" / "__init__.py").write_text("raise ImportError('openvino is broken')")
+    path = a_recording()
+    ended = run("asr_service", "--demo", "--input", str(path), PYTHONPATH=str(tmp_path))
+    assert (ended.status, ended.finals) == (0, [transcripts()[path.name]])
+    assert "by torch" in ended.log
 
 
 def test_a_torchaudio_that_cannot_load_does_not_matter(tmp_path: Path) -> None:
