@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 from typing import Callable
 
 import pytest
@@ -14,6 +15,10 @@ from common.recognizer import Engine
 # A busy machine is no finding: no example has a time limit, and slow generation is no failure.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+# Under nohup pytest ignores hangups, and so would the processes that it spawns.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
