@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import uuid
 from typing import Any, Callable, Iterator, Protocol, Tuple
 
@@ -91,7 +92,7 @@ class Control:
             raise FatalError("control_invalid", f"ValueError: core.control.set takes {known}, not {named}")
         for name, value in fields.items():
             if not isinstance(value, SETTABLE[name]):
-                raise bad_setting(f"{name} must be a JSON {JSON_NAMES[SETTABLE[name]]}, not {value!r}")
+                raise bad_setting(f"{name} must be a JSON {JSON_NAMES[SETTABLE[name]]}, not {reprlib.repr(value)}")
         checked = {name: check_field(CommonConfig, name, value) for name, value in fields.items()}
         if "endpoint_silence_ms" in checked:
             self._service.set_endpoint_silence(checked["endpoint_silence_ms"])

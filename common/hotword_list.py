@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def _lines_of_file(name: str, path: Path) -> Iterator[tuple[str, str]]:
 
 def _hotword(where: str, line: Any) -> Hotword:
     if not isinstance(line, str):
-        raise bad_setting(f"{where}: {line!r} is no string")
+        raise bad_setting(f"{where}: {reprlib.repr(line)} is no string")  # it may be nested deeper than repr can go
     parts = unicodedata.normalize("NFKC", line).split()
     weight = DEFAULT_WEIGHT
     if len(parts) > 1 and _NUMBER.fullmatch(parts[-1]):

@@ -182,3 +182,13 @@ def test_audio_with_an_id_is_acknowledged() -> None:
     control, _, _ = controlled()
     [ack] = answer(control, "append")
     assert isinstance(ack, Ack) and ack.ok
+
+
+def test_a_value_nested_as_deep_as_json_goes_is_refused_and_ends_nothing() -> None:
+    control, _, _ = controlled()
+    nested: Any = []
+    for _ in range(2000):  # deeper than repr can go; json reads such values where the stack is less deep
+        nested = [nested]
+    for value in (nested, {"a": nested}):
+        [ack] = answer(control, "set", hotwords=value)
+        assert isinstance(ack, Ack) and not ack.ok
