@@ -26,6 +26,13 @@ class Geometry:
     @classmethod
     def of(cls, conf: dict[str, Any], vocabulary: int) -> Geometry:
         """From config.yaml. Raises ValueError for a variant that paraformer.step does not compute."""
+        try:
+            return cls._read(conf, vocabulary)
+        except (KeyError, TypeError, OverflowError) as error:  # FunASR has defaults for what is left out
+            raise ValueError(f"config.yaml does not say all of the model's shapes: {error!r}") from error
+
+    @classmethod
+    def _read(cls, conf: dict[str, Any], vocabulary: int) -> Geometry:
         encoder, decoder, predictor = conf["encoder_conf"], conf["decoder_conf"], conf["predictor_conf"]
         frontend = conf["frontend_conf"]
         geometry = cls(

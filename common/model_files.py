@@ -6,6 +6,7 @@ import importlib
 import json
 import logging
 import re
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
@@ -146,7 +147,7 @@ def read_folder(folder: Path, kind: Kind = STREAMING) -> ModelFiles:
 def _read_json(path: Path, kind: type) -> Any:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise failed(ValueError(f"{path} is damaged: {error}")) from error
     if not isinstance(content, kind):
         raise failed(ValueError(f"{path} does not hold a JSON {kind.__name__}"))
@@ -159,14 +160,14 @@ def _read_config(path: Path, kind: Kind) -> dict[str, Any]:
 
     try:
         conf = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except Exception as error:  # of what is only half YAML its constructors raise whatever they meet
         raise failed(ValueError(f"{path} is damaged: {error}")) from error
     if not isinstance(conf, dict):
         raise failed(ValueError(f"{path} is not a FunASR configuration"))
     for part, name in kind.classes.items():
         if conf.get(part) != name:
             raise failed(
-                ValueError(f"{path} describes another model: {part} is {conf.get(part)!r}, not {name!r}"),
+                ValueError(f"{path} describes another model: {part} is {reprlib.repr(conf.get(part))}, not {name!r}"),
                 f"give {kind.flag} a {kind.name} folder",
             )
         if part not in ("model", "tokenizer") and not isinstance(conf.get(f"{part}_conf"), dict):
@@ -175,8 +176,10 @@ def _read_config(path: Path, kind: Kind) -> dict[str, Any]:
 
 
 def _check_mean_and_variance(path: Path, conf: dict[str, Any]) -> None:
-    front = conf["frontend_conf"]
-    wanted = int(front.get("n_mels", 80)) * int(front.get("lfr_m", 1))
+    mels, frames = (conf["frontend_conf"].get(key, usual) for key, usual in (("n_mels", 80), ("lfr_m", 1)))
+    if not isinstance(mels, int) or not isinstance(frames, int):
+        raise failed(ValueError(f"{path.parent / 'config.yaml'}: n_mels or lfr_m of frontend_conf is no whole number"))
+    wanted = mels * frames
     try:
         content = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
