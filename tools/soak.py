@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import IO, Any, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +51,8 @@ def made(seconds: float, seed: int) -> np.ndarray:
         hiss = rng.normal(size=len(speech)) * rng.choice([0.0, 0.002, 0.01])
         pieces += [speech + hiss, silence, noise]
     samples = np.concatenate(pieces)[: int(seconds * SAMPLE_RATE)]
-    return (np.clip(samples, -1, 1) * 32767).astype("<i2")
+    clipped: np.ndarray = np.clip(samples, -1, 1) * 32767
+    return clipped.astype("<i2")
 
 
 class Report:
@@ -134,7 +135,7 @@ def outside(call: list[str], tenth: np.ndarray) -> tuple[Report, list[bytes], st
     process = subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin is not None and process.stdout is not None
     lines: list[bytes] = []
-    reader = threading.Thread(target=_collect, args=(process.stdout, lines))
+    reader = threading.Thread(target=lines.extend, args=(process.stdout,))
     reader.start()
     report = Report(process.pid)
     for _ in range(TENTHS):
@@ -144,14 +145,6 @@ def outside(call: list[str], tenth: np.ndarray) -> tuple[Report, list[bytes], st
     process.stdin.close()
     reader.join()
     return report, lines, f"exit status {process.wait()}"
-
-
-def _collect(stream: IO[bytes], into: list[bytes]) -> None:
-    into.extend(_lines(stream))
-
-
-def _lines(stream: IO[bytes]) -> Iterator[bytes]:
-    yield from stream
 
 
 def main() -> int:
@@ -168,16 +161,9 @@ def main() -> int:
     tenth = made(options.minutes * 60 / TENTHS, options.seed)
     model = ["--demo"] if options.model_dir is None else ["--model-dir", options.model_dir]
     if options.spawn:
-        call = [
-            sys.executable,
-            str(ROOT / SCRIPTS[options.service]),
-            *model,
-            "--input",
-            "-",
-            "--engine",
-            options.engine,
-        ]
-        report, lines, what = outside([*call, "--threads", str(options.threads)], tenth)
+        call = [sys.executable, str(ROOT / SCRIPTS[options.service]), *model, "--input", "-"]
+        call += ["--engine", options.engine, "--threads", str(options.threads)]
+        report, lines, what = outside(call, tenth)
     else:
         kind = SliceConfig if options.service == "slices" else StreamingConfig
         settings = {"model_dir": options.model_dir, "demo": options.model_dir is None}
