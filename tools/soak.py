@@ -5,8 +5,8 @@
     python tools/soak.py 60 --service slices --demo --threads 1 --spawn
 
 The audio is made from a seed: the demo's recordings at many levels, silence and noise between them. A tenth of it is
-played ten times, so that cost is compared on the same audio. --spawn feeds a process; without it the service runs
-here, and what one chunk costs is known. Needs Linux, whose /proc tells what memory is used.
+played once to warm up and then ten times, so that cost is compared on the same audio. --spawn feeds a process; without
+it the service runs here, and what one chunk costs is known. Needs Linux, whose /proc tells what memory is used.
 """
 
 from __future__ import annotations
@@ -64,6 +64,11 @@ class Report:
         self.costs: list[float] = []
         self.resident: list[float] = []
 
+    def warm(self) -> None:
+        """From here on it counts: the model is loaded and has decoded everything once."""
+        self._spent = cpu_seconds(self._pid)
+        self._warm = memory(self._pid)["resident"]
+
     def tenth(self) -> None:
         spent = cpu_seconds(self._pid)
         self.costs.append(spent - self._spent)
@@ -72,11 +77,11 @@ class Report:
         print(f"tenth {len(self.costs)}: {self.costs[-1]:.1f} CPU s, {self.resident[-1]:.1f} MB", file=sys.stderr)
 
     def text(self) -> str:
-        growth = self.resident[-1] - self.resident[0]
+        growth = self.resident[-1] - self._warm
         return (
             f"cost of a tenth: {self.costs[0]:.2f} CPU s first, {self.costs[-1]:.2f} last, "
-            f"ratio {self.costs[-1] / self.costs[0]:.3f} (the second: {self.costs[-1] / self.costs[1]:.3f})\n"
-            f"memory: {self.resident[0]:.1f} MB behind the first tenth, {self.resident[-1]:.1f} at the end: "
+            f"ratio {self.costs[-1] / self.costs[0]:.3f}\n"
+            f"memory: {self._warm:.1f} MB behind the warm-up, {self.resident[-1]:.1f} at the end: "
             f"{growth:+.1f} MB"
         )
 
@@ -114,18 +119,20 @@ def inside(config: ModelConfig, tenth: np.ndarray) -> tuple[Report, list[bytes],
     engine = TimedEngine(load_engine(config))
     service = Service(config, engine, load_vad(), partials_of(config))
     samples = tenth.astype(np.float32) / 32768
-    report, lines, edges = Report(os.getpid()), [], [0]
+    report = Report(os.getpid())
+    lines: list[bytes] = []
+    edges = [0]
     begin = time.perf_counter()
-    for _ in range(TENTHS):
+    for number in range(1 + TENTHS):
         for start in range(0, len(samples), BLOCK):
             for event in service.hear(samples[start : start + BLOCK]):
                 lines.append(to_line(event, time.time_ns() // 1_000_000).encode())
-        report.tenth()
+        report.tenth() if number else report.warm()
         edges.append(len(engine.chunks))
     lines += [to_line(event, time.time_ns() // 1_000_000).encode() for event in service.end()]
-    first, last = engine.chunks[: edges[1]], engine.chunks[edges[-2] :]
+    first, last = engine.chunks[edges[1] : edges[2]], engine.chunks[edges[-2] :]
     one, other = statistics.median(first), statistics.median(last)
-    speed = TENTHS * len(samples) / SAMPLE_RATE / (time.perf_counter() - begin)
+    speed = (1 + TENTHS) * len(samples) / SAMPLE_RATE / (time.perf_counter() - begin)
     what = f"chunks: {len(engine.chunks)}; one costs {one:.2f} ms in the first tenth, {other:.2f} in the last "
     return report, lines, what + f"(medians), ratio {other / one:.3f}; {speed:.0f} times as fast as spoken"
 
@@ -138,10 +145,10 @@ def outside(call: list[str], tenth: np.ndarray) -> tuple[Report, list[bytes], st
     reader = threading.Thread(target=lines.extend, args=(process.stdout,))
     reader.start()
     report = Report(process.pid)
-    for _ in range(TENTHS):
+    for number in range(1 + TENTHS):
         process.stdin.write(tenth.tobytes())
         process.stdin.flush()
-        report.tenth()
+        report.tenth() if number else report.warm()
     process.stdin.close()
     reader.join()
     return report, lines, f"exit status {process.wait()}"
