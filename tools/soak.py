@@ -32,6 +32,7 @@ from tools.bench_process import cpu_seconds, memory  # noqa: E402
 from tools.check_events import check  # noqa: E402
 
 TENTHS = 10
+TICK = 0.01  # seconds: what /proc counts processor time in; a few minutes of audio are too short for a ratio
 BLOCK = 1600  # samples
 SCRIPTS = {"slices": "asr_service.py", "streaming": "asr_service_streaming.py"}
 
@@ -80,7 +81,7 @@ class Report:
         growth = self.resident[-1] - self._warm
         return (
             f"cost of a tenth: {self.costs[0]:.2f} CPU s first, {self.costs[-1]:.2f} last, "
-            f"ratio {self.costs[-1] / self.costs[0]:.3f}\n"
+            f"ratio {self.costs[-1] / max(self.costs[0], TICK):.3f}\n"
             f"memory: {self._warm:.1f} MB behind the warm-up, {self.resident[-1]:.1f} at the end: "
             f"{growth:+.1f} MB"
         )
