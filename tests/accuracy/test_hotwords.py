@@ -110,6 +110,7 @@ def lexicon_of(recorder: Recorder, words: tuple[str, ...]) -> Lexicon:
     return lexicon
 
 
+@pytest.mark.full
 def test_hotwords_that_the_model_writes_as_a_commoner_homophone_are_found(recorder: Recorder) -> None:
     token_list, lexicon = recorder._engine.token_list, lexicon_of(recorder, HOTWORDS)
     chosen = [each for each in sentences("homophones", 2 * SENTENCES, seed=7) if any(w in each.text for w in HOTWORDS)]
@@ -131,6 +132,7 @@ def test_hotwords_that_the_model_writes_as_a_commoner_homophone_are_found(record
     assert plain <= 0.2 * said and boosted >= 0.8 * said and printed >= 0.8 * said
 
 
+@pytest.mark.full
 def test_sentences_without_a_hotword_stay_as_they_are(recorder: Recorder) -> None:
     """Of the sentences that contain none, nor a word that sounds exactly like one."""
     token_list, lexicon = recorder._engine.token_list, lexicon_of(recorder, HOTWORDS + OTHERS)

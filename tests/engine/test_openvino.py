@@ -63,6 +63,7 @@ def test_int8_gives_the_tokens_of_single_precision(cache: Path, chunk_size: tupl
     assert entry_of(folder)["agreement"] >= 0.99
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("look_backs", [(0, 0), (1, 3)], ids=str)
 def test_other_look_backs_are_other_graphs_that_decode_the_same(cache: Path, look_backs: tuple[int, int]) -> None:
     """The demo model was trained at 4 and 1: without its context more is a near tie."""
