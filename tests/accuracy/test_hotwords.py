@@ -7,14 +7,16 @@ demo/lexicon.py), so that it writes the commoner one: what a large model does wi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, Iterator
+from typing import Callable, Iterator
 
 import numpy as np
 import pytest
 
+from common.config import ModelConfig, StreamingConfig
 from common.hotword_list import parse_hotwords
 from common.hotwords import rescore, settle
 from common.lexicon import Lexicon
+from common.recognizer import Engine
 from common.transcript import render
 from demo.grammar import Sentence, sentences
 from demo.lexicon import HOMOPHONES, words
@@ -50,35 +52,20 @@ class Decoded:
 
 
 class Recorder:
-    """The demo engine with the decoder's log-posteriors picked up on the way."""
+    """The demo engine, a sentence at a time."""
 
-    def __init__(self, engine: Any) -> None:
+    def __init__(self, engine: Engine) -> None:
+        self.token_list = engine.token_list
         self._engine = engine
-        self._rows: list[np.ndarray] = []
-        model = engine.model
-        self._specials = [model.sos, model.eos, model.blank_id]
-        self._decode = model.cal_decoder_with_predictor_chunk
 
     def __call__(self, text: str, samples: np.ndarray) -> Decoded:
-        self._rows = []
-        self._engine.model.cal_decoder_with_predictor_chunk = self._record
-        try:
-            session, counts = self._engine.session(), []
-            for start in range(0, len(samples), 9600):
-                hypothesis = session.accept(samples[start : start + 9600])
-                counts += [len(hypothesis.tokens)] if hypothesis else []
-            hypothesis = session.finish()
-        finally:
-            self._engine.model.cal_decoder_with_predictor_chunk = self._decode
-        rows = np.concatenate([np.zeros((0, len(self._engine.token_list)), np.float32), *self._rows])
-        rows = rows[~np.isin(rows.argmax(axis=1), self._specials)]
-        assert rows.argmax(axis=1).tolist() == list(hypothesis.tokens)
+        session, counts = self._engine.session(), []
+        for start in range(0, len(samples), 9600):
+            hypothesis = session.accept(samples[start : start + 9600])
+            counts += [len(hypothesis.tokens)] if hypothesis else []
+        hypothesis = session.finish()
+        rows = np.array(hypothesis.log_posteriors).reshape(-1, len(self.token_list))
         return Decoded(text, hypothesis.tokens, rows, tuple(counts))
-
-    def _record(self, encoded: Any, lengths: Any, embeds: Any, count: Any, **options: Any) -> Any:
-        log_probs, rest = self._decode(encoded, lengths, embeds, count, **options)
-        self._rows.append(log_probs[0, : int(count[0])].numpy().copy())
-        return log_probs, rest
 
 
 def decoded(recorder: Recorder, chosen: list[Sentence]) -> Iterator[Decoded]:
@@ -100,19 +87,19 @@ def append_only(found: Decoded, lexicon: Lexicon) -> tuple[tuple[int, ...], int]
 
 
 @pytest.fixture(scope="module")
-def recorder(demo_engine: Callable[..., Any]) -> Recorder:
-    return Recorder(demo_engine(chunk_size=CHUNK))
+def recorder(demo_engine: Callable[[ModelConfig], Engine]) -> Recorder:
+    return Recorder(demo_engine(StreamingConfig(chunk_size=CHUNK)))
 
 
 def lexicon_of(recorder: Recorder, words: tuple[str, ...]) -> Lexicon:
-    lexicon = Lexicon.build(parse_hotwords("hotwords", words), recorder._engine.token_list)
+    lexicon = Lexicon.build(parse_hotwords("hotwords", words), recorder.token_list)
     assert not lexicon.left_out
     return lexicon
 
 
 @pytest.mark.full
 def test_hotwords_that_the_model_writes_as_a_commoner_homophone_are_found(recorder: Recorder) -> None:
-    token_list, lexicon = recorder._engine.token_list, lexicon_of(recorder, HOTWORDS)
+    token_list, lexicon = recorder.token_list, lexicon_of(recorder, HOTWORDS)
     chosen = [each for each in sentences("homophones", 2 * SENTENCES, seed=7) if any(w in each.text for w in HOTWORDS)]
     said = plain = boosted = printed = 0
     missed = []
@@ -135,7 +122,7 @@ def test_hotwords_that_the_model_writes_as_a_commoner_homophone_are_found(record
 @pytest.mark.full
 def test_sentences_without_a_hotword_stay_as_they_are(recorder: Recorder) -> None:
     """Of the sentences that contain none, nor a word that sounds exactly like one."""
-    token_list, lexicon = recorder._engine.token_list, lexicon_of(recorder, HOTWORDS + OTHERS)
+    token_list, lexicon = recorder.token_list, lexicon_of(recorder, HOTWORDS + OTHERS)
     assert len(lexicon) == 100
     chosen = [
         each
