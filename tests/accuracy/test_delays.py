@@ -19,7 +19,10 @@ from tools.paced import listen, partials_of, with_silence
 from tools.scores import Scores
 from tools.timeline import Spoken
 
-pytestmark = pytest.mark.skipif(library() is None, reason="libespeak-ng is not installed: apt-get install espeak-ng")
+pytestmark = [
+    pytest.mark.skipif(library() is None, reason="libespeak-ng is not installed: apt-get install espeak-ng"),
+    pytest.mark.full,
+]
 
 SENTENCES = 40
 

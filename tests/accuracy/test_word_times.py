@@ -20,7 +20,10 @@ from tools.paced import listen, partials_of, with_silence
 from tools.scores import Errors, align
 from tools.timeline import by_utterance
 
-pytestmark = pytest.mark.skipif(library() is None, reason="libespeak-ng is not installed: apt-get install espeak-ng")
+pytestmark = [
+    pytest.mark.skipif(library() is None, reason="libespeak-ng is not installed: apt-get install espeak-ng"),
+    pytest.mark.full,
+]
 
 SENTENCES = 60
 MEDIAN_MS = 120
