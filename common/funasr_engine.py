@@ -18,9 +18,7 @@ from common.config import LFR_FRAME_SAMPLES, ModelConfig
 from common.device import INSTALL, import_or_explain
 from common.events import FatalError, describe
 from common.model_files import ModelFiles, checked_state, failed
-from common.recognizer import Hypothesis, best_of
-
-SHORTEST_LAST_PIECE = LFR_FRAME_SAMPLES  # samples: is_final with fewer ignores them (paraformer_streaming/model.py:715)
+from common.recognizer import SHORTEST_LAST_PIECE, Hypothesis, best_of
 
 
 class FunasrEngine:

@@ -31,7 +31,6 @@ class OpenvinoNetwork:
         self._rows = shape.left + shape.chunk + shape.right
         self._block_rows = shape.left + shape.chunk
         self._blocks = block_count(shape)
-        self._shape = shape
         self._encoder = load(folder / ENCODER, threads)
         self._decoder = load(folder / DECODER, threads)
         depth = geometry.size // geometry.heads

@@ -7,12 +7,10 @@ from typing import Any, Sequence
 import numpy as np
 
 from common.audio.quiet import quiet_noise
-from common.config import LFR_FRAME_SAMPLES
+from common.config import LFR_FRAME_SAMPLES, ModelConfig
 from common.features import Features, Frontend
 from common.paraformer import Network, Shape, first_state, step
-from common.recognizer import Hypothesis
-
-SHORTEST_LAST_PIECE = LFR_FRAME_SAMPLES  # samples: as the reference engine has it
+from common.recognizer import SHORTEST_LAST_PIECE, Hypothesis
 
 
 class ParaformerEngine:
@@ -24,6 +22,11 @@ class ParaformerEngine:
         self.shape = shape
         self.token_list = token_list
         self.about: tuple[tuple[str, Any], ...] = ()
+
+    def configured(self, config: ModelConfig) -> ParaformerEngine:
+        """The same loaded network with the chunk size and the look-backs of ``config``; not on OpenVINO, whose graphs
+        have fixed shapes."""
+        return ParaformerEngine(self.network, self.frontend, Shape.of(config), self.token_list)
 
     def session(self) -> ParaformerSession:
         return ParaformerSession(self)

@@ -25,15 +25,10 @@ if hasattr(signal, "SIGHUP"):
 def demo_engine() -> Callable[[ModelConfig], Engine]:
     """The demo model in single precision, loaded once; call it with the settings of a service."""
     from common.engine import load_engine
-    from common.paraformer import Shape
     from common.session import ParaformerEngine
 
     @functools.lru_cache(maxsize=None)
     def load() -> ParaformerEngine:
         return load_engine(StreamingConfig(model_dir=str(DEMO_MODEL), device="cpu", threads=1, engine="torch"))
 
-    def engine(config: ModelConfig) -> ParaformerEngine:
-        base = load()
-        return ParaformerEngine(base.network, base.frontend, Shape.of(config), base.token_list)
-
-    return engine
+    return lambda config: load().configured(config)

@@ -11,9 +11,7 @@ import pytest
 
 from common.config import DEMO_MODEL, StreamingConfig
 from common.engine import load_engine
-from common.paraformer import Shape
 from common.recognizer import Engine
-from common.session import ParaformerEngine
 from tests.audio import recordings_of_many_lengths
 from tools.funasr_loop import NEAR_TIE, FunasrLoop, padded_as_finish_does
 from tools.make_random_model import make
@@ -41,10 +39,7 @@ class Pair:
 
     def view(self, **settings: Any) -> Engine:
         """The engine with other settings, its model loaded once."""
-        config = StreamingConfig(**settings)
-        if isinstance(self.engine, ParaformerEngine):
-            return ParaformerEngine(self.engine.network, self.engine.frontend, Shape.of(config), self.engine.token_list)
-        return self.engine.configured(config)
+        return self.engine.configured(StreamingConfig(**settings))
 
 
 @pytest.fixture(scope="module", params=ENGINES)
