@@ -51,7 +51,8 @@ def load_engine(config: ModelConfig) -> Engine:
 
 def _asked(config: ModelConfig, files: ModelFiles, device: str) -> tuple[str, Engine]:
     if config.engine == "openvino":
-        engine, agreement = _openvino(config, files)
+        engine, agreement = _openvino(config, files, least=0.0)
+        assert engine is not None
         if agreement < SAME_TOKENS:
             log.warning("int8 gives %.1f %% of the tokens of single precision; --engine torch", 100 * agreement)
         return "openvino", engine
@@ -67,13 +68,13 @@ def _automatic(config: ModelConfig, files: ModelFiles, device: str) -> tuple[str
         return "funasr", _funasr(config, files, device)
     if device == "cpu" and importlib.util.find_spec("openvino") is not None:
         try:
-            engine, agreement = _openvino(config, files)
+            engine, agreement = _openvino(config, files, least=SAME_TOKENS)
         except FatalError as error:
             if error.error_code == "model_load_failed":
                 raise
             log.warning("%s", error)
         else:
-            if agreement >= SAME_TOKENS:
+            if engine is not None:
                 return "openvino", engine
             log.warning("int8 gives %.1f %% of the tokens of single precision: torch decodes", 100 * agreement)
     return "torch", _torch(config, files, device)
@@ -93,10 +94,10 @@ def _torch(config: ModelConfig, files: ModelFiles, device: str) -> Engine:
     return load_torch(config, files, geometry, checked_state(files, tensor_shapes(geometry)), device)
 
 
-def _openvino(config: ModelConfig, files: ModelFiles) -> tuple[Engine, float]:
+def _openvino(config: ModelConfig, files: ModelFiles, least: float) -> tuple[Engine | None, float]:
     from common.openvino_cache import load_openvino
 
-    return load_openvino(config, files, geometry_of(files))
+    return load_openvino(config, files, geometry_of(files), least)
 
 
 def geometry_of(files: ModelFiles) -> Geometry:

@@ -23,9 +23,11 @@ log = logging.getLogger(__name__)
 FORMAT = 3  # of an entry: a change in openvino_build or openvino_engine makes the old ones useless
 
 
-def load_openvino(config: ModelConfig, files: ModelFiles, geometry: Geometry) -> tuple[ParaformerEngine, float]:
+def load_openvino(
+    config: ModelConfig, files: ModelFiles, geometry: Geometry, least: float
+) -> tuple[ParaformerEngine | None, float]:
     """The engine from the cache, made first where it is not there or damaged; and which part of the tokens of the
-    bundled speech is the same as in single precision.
+    bundled speech is the same as in single precision. If that is below ``least``, nothing is loaded.
 
     Raises FatalError: ``dependency_missing`` without OpenVINO, ``model_load_failed`` for the checkpoint.
     """
@@ -44,6 +46,8 @@ def load_openvino(config: ModelConfig, files: ModelFiles, geometry: Geometry) ->
         folder = made(root, key, make)
         try:
             entry = entry_of(folder) or {}
+            if entry["agreement"] < least:
+                return None, float(entry["agreement"])
             engine = engine_from(folder, files, geometry, shape, config.threads)
             if not np.allclose(engine.warm_up(), entry["warm_up"], atol=0.05):
                 raise ValueError(f"{folder} gives other numbers than when it was made")
