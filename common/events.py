@@ -165,11 +165,7 @@ def _extra(extra: Extra, latency_ms: int) -> dict[str, Any]:
         "utterance_id": extra.utterance_id,
         "start_ms": extra.start // SAMPLES_PER_MS,
         "end_ms": extra.end // SAMPLES_PER_MS,
-        "stable": extra.stable,
-        "words": words,
-        "latency_ms": latency_ms,
     }
-    if extra.end_reason is not None:
-        del fields["stable"]
-        fields["end_reason"] = extra.end_reason
-    return fields
+    if extra.end_reason is None:
+        return {**fields, "stable": extra.stable, "words": words, "latency_ms": latency_ms}
+    return {**fields, "words": words, "latency_ms": latency_ms, "end_reason": extra.end_reason}
