@@ -32,7 +32,6 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from common.audio.convert import Converter  # noqa: E402
 from common.command_line import build_parser, parse  # noqa: E402
 from common.config import ModelConfig, SliceConfig, StreamingConfig  # noqa: E402
 from common.engine import load_engine  # noqa: E402
@@ -42,6 +41,7 @@ from common.service import Service  # noqa: E402
 from common.vad import load_vad  # noqa: E402
 from tools.evaluation_report import markdown, table  # noqa: E402
 from tools.paced import listen, partials_of, with_silence  # noqa: E402
+from tools.recording import read  # noqa: E402
 from tools.scores import Scores, units  # noqa: E402
 from tools.spawned_service import listen_in_real_time  # noqa: E402
 from tools.timeline import Line, Spoken  # noqa: E402
@@ -139,17 +139,6 @@ def stretch(text: str, start: float, end: float) -> list[Spoken]:
         Spoken(word, start if index == 0 else UNKNOWN, end if index == last else UNKNOWN)
         for index, word in enumerate(words)
     ]
-
-
-def read(path: Path) -> np.ndarray:
-    """16 kHz mono float32."""
-    import soundfile
-
-    try:
-        samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
-    except (OSError, RuntimeError) as error:
-        raise SystemExit(f"{path}: {error}") from error
-    return Converter(rate, 0).convert(samples, last=True)
 
 
 def evaluate(call: list[str], config: ModelConfig, audio: list[Recording], realtime: bool) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from common.engine import SAME_TOKENS, load_engine  # noqa: E402
 from common.events import FatalError  # noqa: E402
 from common.recognizer import Engine  # noqa: E402
 from tools.funasr_loop import NEAR_TIE, Decoded, FunasrLoop, padded_as_finish_does  # noqa: E402
+from tools.recording import read  # noqa: E402
 
 LARGEST_DIFFERENCE = 0.01  # of a log-posterior in single precision: what confidence prints in two decimals stays
 
@@ -57,16 +58,6 @@ class Comparison:
         different = self.tokens - self.same - self.near_ties
         cells = [self.tokens, self.same, self.near_ties, different, f"{self.difference:.2g}", verdict]
         return f"| {name} | " + " | ".join(map(str, cells)) + " |"
-
-
-def read(path: Path) -> np.ndarray:
-    """A recording as 16 kHz mono float32 without digital silence, as the services hear it."""
-    import soundfile
-    import soxr
-
-    samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
-    mono = soxr.resample(samples.mean(axis=1), rate, SAMPLE_RATE)
-    return without_digital_silence(mono.astype(np.float32), 0)
 
 
 def decode(engine: Engine, samples: np.ndarray) -> Decoded:
@@ -100,7 +91,7 @@ def funasr_decoder(config: StreamingConfig) -> Callable[[np.ndarray], Decoded]:
 
 def verify(config: StreamingConfig, recordings: Sequence[Path]) -> bool:
     """Decode, compare, print; whether all is well. Raises FatalError for the model and for missing packages."""
-    audio = [read(path) for path in recordings]
+    audio = [without_digital_silence(read(path), 0) for path in recordings]  # as the services hear it
     print(f"{config.model_dir}: {len(audio)} recordings, {sum(map(len, audio)) / SAMPLE_RATE:.0f} s")
     single_engine = load_engine(replace(config, engine="torch"))
     single = [decode(single_engine, samples) for samples in audio]
