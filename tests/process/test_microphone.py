@@ -30,10 +30,10 @@ def playable(folder: Path, rate: int = 16000) -> Path:
 
 
 @contextlib.contextmanager
-def listening_to(microphone: VirtualMicrophone, *arguments: str) -> Iterator[Running]:
+def listening_to(microphone: VirtualMicrophone, *arguments: str, stdin: int = subprocess.DEVNULL) -> Iterator[Running]:
     process = subprocess.Popen(
         command("asr_service_streaming", "--demo", "--input", "mic", *arguments),
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=microphone.environment,

@@ -15,8 +15,8 @@ import pytest
 import soundfile
 
 from tests.audio import read, speech_in
-from tests.process.spawned import Running, checked, command, running_process
-from tests.process.test_microphone import needs_pulseaudio, playable
+from tests.process.spawned import Running, checked, command
+from tests.process.test_microphone import listening_to, needs_pulseaudio, playable
 from tests.process.test_speech import a_recording, transcripts
 from tests.process.virtual_microphone import VirtualMicrophone, virtual_microphone
 
@@ -46,14 +46,7 @@ each_way = pytest.mark.parametrize(("lose", "bring_back"), WAYS, ids=["unplugged
 @contextlib.contextmanager
 def commanded(microphone: VirtualMicrophone, *arguments: str) -> Iterator[Running]:
     """A service on the microphone that takes commands, listening."""
-    process = subprocess.Popen(
-        command("asr_service_streaming", "--demo", "--input", "mic", *arguments),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=microphone.environment,
-    )
-    with running_process(process) as running:
+    with listening_to(microphone, *arguments, stdin=subprocess.PIPE) as running:
         running.wait_for(b"listening", "log")
         yield running
 
