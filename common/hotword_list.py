@@ -11,8 +11,8 @@ from typing import Any, Iterator
 
 from common.settings import bad_setting
 
-# FunASR's runtime reads a line "阿里巴巴 20", advises weights from 1 to 100 and words of up to 10 characters
-# (runtime/docs/SDK_advanced_guide_online_zh.md); 20 is the default of its --fst-inc-wts.
+# FunASR's runtime reads a line "阿里巴巴 20"; 20 is the default of its --fst-inc-wts, and its users are advised to
+# stay between 1 and 100.
 DEFAULT_WEIGHT = 20.0
 LEAST_WEIGHT, GREATEST_WEIGHT = 1.0, 100.0
 MAX_LENGTH = 40  # characters: room for a phrase of English words
