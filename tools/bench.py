@@ -32,7 +32,7 @@ from tools.bench_worker import Worker, speech  # noqa: E402
 from tools.make_random_model import make  # noqa: E402
 
 CACHE = ROOT / ".cache"
-PARTS = ("speed", "start", "memory", "silence", "hour")
+PARTS = ("speed", "start", "memory", "silence", "tail", "hour")
 SETTINGS = "0,10,5/1 5,10,5/1 0,10,5/2 5,10,5/2"
 STARTS = 3  # of which the median counts
 Results = Dict[str, Any]
@@ -134,9 +134,21 @@ def measure(values: argparse.Namespace, job: Job, engines: list[str]) -> Results
     if "silence" in parts:
         say("silence")
         results["silence"] = {engine: silence(job.model_dir, engine, seconds=30) for engine in ours}
+    if "tail" in parts:
+        say("tail")
+        results["tail"] = tails(job, ours, values.rounds)
     if "hour" in parts:
         results["hour"] = hours(job, ours, values.minutes)
     return results
+
+
+def tails(job: Job, engines: Iterable[str], rounds: int) -> Results:
+    found: Results = {}
+    for engine in engines:
+        with Worker(replace(job, engine=engine)) as worker:
+            worker.ready()
+            found[engine] = worker.ask(tail=rounds)
+    return found
 
 
 def hours(job: Job, engines: Iterable[str], minutes: int) -> Results:

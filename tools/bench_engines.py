@@ -136,6 +136,32 @@ def slice_service(job: Job) -> Any:
     return Service(config, load_engine(config), load_vad(), Partials(append_only=True))
 
 
+class HearsSpeechAlways:
+    """The VAD at its own cost, to which everything is speech: nobody pauses, the worst case."""
+
+    def __init__(self, vad: Any) -> None:
+        self._vad = vad
+        self.reset = vad.reset
+
+    def probability(self, frame: np.ndarray) -> float:
+        self._vad.probability(frame)
+        return 1.0
+
+
+def streaming_services(job: Job) -> tuple[Any, Any]:
+    """asr_service_streaming.py's service in the same way, as it is and without looks at the tail; nobody pauses."""
+    from common.engine import load_engine
+    from common.service import Service
+    from common.utterance import Partials
+    from common.vad import load_vad
+    from tools.paced import partials_of
+
+    config = StreamingConfig(model_dir=job.model_dir, device="cpu", engine=job.engine, threads=job.threads)
+    engine, looks = load_engine(config), partials_of(config)
+    vad = HearsSpeechAlways(load_vad())
+    return Service(config, engine, vad, looks), Service(config, engine, vad, Partials())
+
+
 ENGINES = {
     "funasr": Engine("FunASR `AutoModel`", "yes", open_funasr),
     "funasr-onnx": Engine("funasr-onnx int8", "no", open_funasr_onnx, "funasr_onnx"),

@@ -100,6 +100,14 @@ def silence_rows(found: dict[str, float]) -> Rows:
     return [("`asr_service.py` while nobody speaks: of a core", cells)]
 
 
+def tail_rows(found: dict[str, dict[str, float]]) -> Rows:
+    cells = {
+        name: f"{100 * each['with']:.1f} %, of it {100 * (each['with'] - each['without']):.1f} for the tail"
+        for name, each in found.items()
+    }
+    return [("`asr_service_streaming.py` while someone speaks without a pause: of a core", cells)]
+
+
 def hour_rows(found: dict[str, list[dict[str, float]]]) -> Rows:
     first, last = ({name: each[place] for name, each in found.items()} for place in (0, -1))
     count = max(len(each) for each in found.values())
@@ -116,5 +124,6 @@ PARTS: dict[str, Callable[[Any], Rows]] = {
     "start": start_rows,
     "memory": memory_rows,
     "silence": silence_rows,
+    "tail": tail_rows,
     "hour": hour_rows,
 }

@@ -1,7 +1,8 @@
 """One engine in a process of its own, so that engines can be measured in turns: the process, and its client.
 
 The process reads a line of JSON for each request and answers with one: ``{"chunks": n}`` gives
-``{"wall": [ms…], "cpu": [ms…]}``, ``{"minutes": n}`` gives ``{"minutes": [...]}``.
+``{"wall": [ms…], "cpu": [ms…]}``, ``{"minutes": n}`` gives ``{"minutes": [...]}``, ``{"tail": n}`` what looking at the
+tail costs.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from common.config import DEMO_SPEECH  # noqa: E402
-from tools.bench_engines import ENGINES, Begin, Job, slice_service  # noqa: E402
+from common.config import DEMO_SPEECH, SAMPLE_RATE  # noqa: E402
+from common.vad import FRAME_SAMPLES  # noqa: E402
+from tools.bench_engines import ENGINES, Begin, Job, slice_service, streaming_services  # noqa: E402
 from tools.bench_process import memory  # noqa: E402
 
 STEP = 9600  # samples: 600 ms
@@ -104,6 +106,21 @@ def minutes_of_a_service(job: Job, count: int) -> list[dict[str, float]]:
     return found
 
 
+def shares_of_a_core(job: Job, rounds: int) -> dict[str, float]:
+    """CPU time over the time of speech without a pause: of the streaming service, and of the same that never looks at
+    the tail. A minute each in turns; the medians of ``rounds``."""
+    samples, services = speech(), dict(zip(("with", "without"), streaming_services(job)))
+    shares: dict[str, list[float]] = {name: [] for name in services}
+    for _ in range(rounds):
+        for name, service in services.items():
+            before = time.process_time()
+            for start in range(0, len(samples), FRAME_SAMPLES):
+                for _event in service.hear(samples[start : start + FRAME_SAMPLES]):
+                    pass
+            shares[name].append((time.process_time() - before) * SAMPLE_RATE / len(samples))
+    return {name: float(np.median(each)) for name, each in shares.items()}
+
+
 def main() -> None:
     replies = os.fdopen(os.dup(1), "w", buffering=1)  # libraries print to stdout
     os.dup2(2, 1)
@@ -118,6 +135,8 @@ def main() -> None:
         request = json.loads(line)
         if "minutes" in request:
             answer: dict[str, Any] = {"minutes": minutes_of_a_service(job, request["minutes"])}
+        elif "tail" in request:
+            answer = shares_of_a_core(job, request["tail"])
         else:
             wall, cpu = zip(*(next(measured) for _ in range(request["chunks"])))
             answer = {"wall": wall, "cpu": cpu}
