@@ -51,11 +51,12 @@ def encoder_layer(
     name: str,
     heads: int,
     x: Tensor,
-    blocks: Sequence[Tensor],
+    blocks: Sequence[Sequence[Tensor]],
     mask: Tensor | None,
     real: Tensor | None,
-) -> tuple[Tensor, Tensor]:
-    """One SAN-M layer: x (rows, size), blocks of (2, heads, look-back rows, d) -> x and its own keys and values.
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """One SAN-M layer: x (rows, size), blocks of keys and values, (1, heads, look-back rows, d) each -> x and its own
+    keys and values.
 
     With padding behind the real rows, ``mask`` (look-back and own rows,) is added to the attention's scores and
     ``real`` (rows, 1) is 1 for real rows, 0 for padding.
@@ -67,9 +68,9 @@ def encoder_layer(
     )
     if real is not None:
         value = value * real
-    own = split_heads(key, heads), split_heads(value, heads)
+    own = split_heads(key, heads)[None], split_heads(value, heads)[None]
     # Keys and values each joined once: a copy of both together, or of all layers, costs more than the joining.
-    keys, values = (torch.cat([*(block[part] for block in blocks), own[part]], dim=1) for part in (0, 1))
+    keys, values = (torch.cat([*(block[part] for block in blocks), own[part]], dim=2)[0] for part in (0, 1))
     reach = (kernel.shape[2] - 1) // 2
     mixed = projected(
         weights,
@@ -79,7 +80,7 @@ def encoder_layer(
     mixed = mixed + (memory_of(kernel, value, reach, kernel.shape[2] - 1 - reach) + value)
     x = x + mixed if x.shape[1] == size else mixed
     hidden = relu(projected(weights, f"{name}.feed_forward.w_1", normalised(weights, f"{name}.norm2", x)))
-    return x + projected(weights, f"{name}.feed_forward.w_2", hidden), torch.stack(own)
+    return x + projected(weights, f"{name}.feed_forward.w_2", hidden), own
 
 
 def encoder(
@@ -93,13 +94,18 @@ def encoder(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """rows (n, inputs), blocks of (layers, 2, heads, look-back rows, d), oldest first -> hidden (n, size), CIF
     weights (n,), own keys and values (layers, 2, heads, n, d)."""
-    x, own = rows, []
+    # One split of a block makes a graph with far fewer operations, and so a smaller one, than an index a layer.
+    parts = [torch.split(block.flatten(0, 1), 1) for block in blocks]
+    own: list[Tensor] = []
+    x = rows
     for index in range(layers):
         name = "encoder.encoders0.0" if index == 0 else f"encoder.encoders.{index - 1}"
-        x, block = encoder_layer(weights, name, heads, x, [each[index] for each in blocks], mask, real)
-        own.append(block)
+        seen = [part[2 * index : 2 * index + 2] for part in parts]
+        x, block = encoder_layer(weights, name, heads, x, seen, mask, real)
+        own += block
     hidden = normalised(weights, "encoder.after_norm", x)
-    return hidden, fire_weights(weights, hidden if real is None else hidden * real), torch.stack(own)
+    joined = torch.cat(own).unflatten(0, (layers, 2))
+    return hidden, fire_weights(weights, hidden if real is None else hidden * real), joined
 
 
 def fire_weights(weights: Weights, hidden: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from common.session import ParaformerEngine
 
 log = logging.getLogger(__name__)
 
-FORMAT = 3  # of an entry: a change in openvino_build or openvino_engine makes the old ones useless
+FORMAT = 4  # of an entry: a change in openvino_build or openvino_engine makes the old ones useless
 
 
 def load_openvino(
