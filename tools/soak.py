@@ -96,18 +96,22 @@ class TimedEngine:
         self.chunks: list[float] = []
 
     def session(self) -> Any:
-        session = self._engine.session()
-        accept = session.accept
+        return TimedSession(self._engine.session(), self.chunks)
 
-        def timed(samples: np.ndarray) -> Any:
-            begin = time.perf_counter()
-            decoded = accept(samples)
-            if decoded is not None:
-                self.chunks.append((time.perf_counter() - begin) * 1000)
-            return decoded
 
-        session.accept = timed
-        return session
+class TimedSession:
+    """Around the session, not inside it: a session that refers to itself stays until Python looks for such circles."""
+
+    def __init__(self, session: Any, chunks: list[float]) -> None:
+        self._session, self._chunks = session, chunks
+        self.peek, self.finish = session.peek, session.finish
+
+    def accept(self, samples: np.ndarray) -> Any:
+        begin = time.perf_counter()
+        decoded = self._session.accept(samples)
+        if decoded is not None:
+            self._chunks.append((time.perf_counter() - begin) * 1000)
+        return decoded
 
 
 def inside(config: ModelConfig, tenth: np.ndarray) -> tuple[Report, list[bytes], str]:
