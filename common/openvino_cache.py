@@ -13,7 +13,6 @@ from common.device import INSTALL, import_or_explain
 from common.engine_cache import cache_root, drop, entry_of, hash_of, key_of, made
 from common.events import FatalError, describe
 from common.geometry import Geometry
-from common.mapped import give_back_what_is_free
 from common.model_files import ModelFiles
 from common.openvino_engine import engine_from, settings
 from common.paraformer import Shape
@@ -52,7 +51,6 @@ def load_openvino(
             engine = engine_from(folder, files, geometry, shape, config.threads)
             if not np.allclose(engine.warm_up(), entry["warm_up"], atol=0.05):
                 raise ValueError(f"{folder} gives other numbers than when it was made")
-            give_back_what_is_free()
             return engine, float(entry["agreement"])
         except Exception as error:  # whatever OpenVINO makes of a damaged file
             if last_try:

@@ -6,6 +6,7 @@ mask and the FSMN memories leave out. Building needs torch; running a built one 
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any, Sequence
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from common.features import Frontend
 from common.geometry import Geometry
-from common.mapped import read_once
+from common.mapped import give_back_what_is_free, read_once
 from common.model_files import ModelFiles
 from common.paraformer import Decoded, Encoded, Shape
 from common.session import ParaformerEngine
@@ -125,8 +126,12 @@ def load(path: Path, threads: int) -> Request:
 
     weights = path.with_suffix(".bin")
     options = {**settings(threads), "WEIGHTS_PATH": str(weights)}
-    with read_once(weights):
-        return Request(openvino.Core().import_model(openvino.tensor_from_file(str(path)), "CPU", options))
+    with read_once(weights):  # and the blob as a stream: of a tensor all would be kept
+        compiled = openvino.Core().import_model(io.BytesIO(path.read_bytes()), "CPU", options)
+    request = Request(compiled)
+    request.infer({port.get_any_name(): np.zeros(tuple(port.shape), np.float32) for port in compiled.inputs})
+    give_back_what_is_free()  # the inputs that it had before the first run, too
+    return request
 
 
 def engine_from(folder: Path, files: ModelFiles, geometry: Geometry, shape: Shape, threads: int) -> ParaformerEngine:

@@ -10,6 +10,7 @@ import numpy as np
 
 from common.device import INSTALL
 from common.events import FatalError, describe
+from common.mapped import give_back_what_is_free
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ class OpenvinoVad:
         self._request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
         self._remembered: tuple[np.ndarray, np.ndarray]
         self.reset()
+        del model
+        give_back_what_is_free()
 
     def probability(self, frame: np.ndarray) -> float:
         """Probability (0…1) that 512 float32 samples at 16 kHz are speech; 0.1 ms on one core."""
