@@ -115,7 +115,7 @@ def settings(threads: int) -> dict[str, Any]:
         "INFERENCE_PRECISION_HINT": "f32",
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": 512,
         "CACHE_MODE": "OPTIMIZE_SIZE",  # a blob without the weights
-        "SNIPPETS_MODE": "DISABLE",  # compiling chains of small operations: not faster here, and 60 MB of descriptions
+        "SNIPPETS_MODE": "DISABLE",  # it joins small operations: no faster here, and 60 MB of descriptions
     }
 
 
