@@ -10,6 +10,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP_INSTALL ?= $(RUN) -m pip install --quiet --disable-pip-version-check
+# A file's tests stay together: they share what took long to make.
+PYTEST := $(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 # stdout is the services': everything that is said here goes to stderr.
 SAY := @echo >&2 "make:"
 
@@ -27,11 +29,11 @@ test: $(VENV)/.installed-dev
 	@$(RUN) -m ruff check --quiet .
 	@$(RUN) -m ruff format --check --quiet .
 	@$(RUN) -m mypy
-	@$(RUN) -m pytest -m "not full"
+	@$(PYTEST) -m "not full"
 
 test-full: $(VENV)/.installed-dev
 	$(SAY) "pytest, what takes long"
-	@$(RUN) -m pytest -m full
+	@$(PYTEST) -m full
 
 clean:
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
