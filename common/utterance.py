@@ -21,7 +21,7 @@ from common.word_times import spans
 log = logging.getLogger(__name__)
 
 FAILURES_IN_A_ROW = 10  # before the service gives up
-QUIET_BEHIND_SPEECH = 9600  # samples: with less than 600 ms of quiet behind it, the last character is often lost
+QUIET_BEHIND_SPEECH = 12800  # samples: with less than 800 ms of quiet behind it, the last character may get lost
 NOTHING = Hypothesis()
 UNSURE = math.log(0.5)  # below it the last tentative tokens are not shown yet: most of them are rewritten
 

@@ -43,6 +43,15 @@ def noise_bank(each: int = 24, seconds: float = 16.0, seed: int = 7) -> np.ndarr
     return np.stack(bank).astype(np.float16)
 
 
+def longer(frames: np.ndarray, seconds: float, rng: np.random.Generator) -> np.ndarray:
+    """At times with up to ``seconds`` more of the quiet that it ends with. Behind every recording are 200 ms or more;
+    a model that never heard two seconds of it hears a character in them now and then."""
+    if not seconds or rng.random() < 0.5:
+        return frames
+    quiet = frames[-10:]
+    return np.concatenate([frames, quiet[rng.integers(len(quiet), size=rng.integers(1, int(seconds * 100)))]])
+
+
 def _warp(rng: np.random.Generator) -> np.ndarray:
     """(80, 80) matrix that stretches the mel axis by up to 8 %: another length of vocal tract."""
     centre = np.clip(np.arange(MELS) * rng.uniform(0.92, 1.08) + rng.uniform(-1.5, 1.5), 0, MELS - 1.001)

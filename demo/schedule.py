@@ -23,6 +23,7 @@ class Phase(NamedTuple):
     warm_up: int  # steps
     count_weight: float  # of the loss on the number of characters: too low, and the last one goes missing
     latin: int  # how often a sentence with Latin letters is heard in a pass; there are few of each word
+    quiet: float = 0.0  # seconds more of quiet behind half of the sentences, at most: in it nothing is said
 
 
 PHASES = (
@@ -30,6 +31,7 @@ PHASES = (
     Phase(passes=2, frames=1100, peak=1e-3, warm_up=100, count_weight=1.0, latin=1),
     Phase(passes=2, frames=1100, peak=1e-3, warm_up=100, count_weight=4.0, latin=2),
     Phase(passes=4, frames=1100, peak=1e-3, warm_up=100, count_weight=4.0, latin=2),
+    Phase(passes=1, frames=1100, peak=5e-4, warm_up=100, count_weight=4.0, latin=2, quiet=2.5),
 )
 # How much is masked in each pass: at first there is enough to do with finding the characters at all.
 STRENGTHS = (0.0, 1.0, 1.0, 1.0, 0.4, 0.4, 0.4, 0.2)
@@ -43,6 +45,7 @@ class Step:
     rate: float
     begins: bool
     count_weight: float
+    quiet: float
     batches: list[list[int]]
 
 
@@ -79,5 +82,5 @@ def schedule_of(data: corpus.Corpus, seed: int) -> list[Step]:
         for at, (which, indices) in enumerate(batches):
             cosine = 0.5 * (1 + math.cos(math.pi * (at - phase.warm_up) / max(1, len(batches) - phase.warm_up)))
             rate = phase.peak * ((at + 1) / phase.warm_up if at < phase.warm_up else max(0.01, cosine))
-            steps.append(Step(which, rate, at == 0, phase.count_weight, indices))
+            steps.append(Step(which, rate, at == 0, phase.count_weight, phase.quiet, indices))
     return steps

@@ -47,7 +47,9 @@ def load_batch(run: Run, step: Step, rng: np.random.Generator) -> tuple[Any, Any
 
     indices = step.batches[run.rank]
     strength = STRENGTHS[min(step.number, len(STRENGTHS) - 1)]
-    utterances = [run.data.utterance(index) for index in indices]
+    utterances = [
+        (features.longer(frames, step.quiet, rng), level) for frames, level in map(run.data.utterance, indices)
+    ]
     speech, lengths = features.batch(utterances, run.shift, run.scale, run.bank, rng, strength)
     labels = [torch.from_numpy(run.data.labels(index)) for index in indices]
     text = torch.nn.utils.rnn.pad_sequence(labels, batch_first=True, padding_value=-1)

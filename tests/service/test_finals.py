@@ -82,7 +82,7 @@ def test_a_second_pass_hears_what_the_utterance_heard_and_no_more() -> None:
     events = events_of(service(engine, SLICES, Finals(second_pass=second_pass)), "..aaaa....bbbb....")
     assert [event.text for event in events if isinstance(event, Final)] == ["再听1", "再听2"]
     for samples, pieces in zip(second_pass.heard, engine.heard_by_session):
-        padding = 9600 - 3 * FRAME_SAMPLES  # of quiet before the flush
+        padding = 12800 - 3 * FRAME_SAMPLES  # of quiet before the flush
         assert np.array_equal(samples, np.concatenate(pieces)[:-padding])
     assert len(second_pass.heard) == 2
 

@@ -115,12 +115,12 @@ def test_the_end_of_input_in_silence_prints_nothing() -> None:
     assert list(service(ScriptedEngine()).end()) == []
 
 
-def test_quiet_behind_the_speech_is_filled_up_to_600_ms_before_the_flush() -> None:
+def test_quiet_behind_the_speech_is_filled_up_to_800_ms_before_the_flush() -> None:
     engine = ScriptedEngine()
     events_of(service(engine), "..aaaa")
     heard = np.concatenate(engine.heard_by_session[0])
-    assert len(heard) == len(audio(".aaaa")) + 9600
-    assert 0 < np.abs(heard[-9600:]).max() < 0.001
+    assert len(heard) == len(audio(".aaaa")) + 12800
+    assert 0 < np.abs(heard[-12800:]).max() < 0.001
 
 
 def test_an_utterance_without_text_prints_nothing() -> None:
