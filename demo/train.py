@@ -1,6 +1,6 @@
 """Makes the demonstration model from nothing: grammar -> espeak-ng -> FunASR's ParaformerStreaming.
 
-    python demo/train.py --out demo/model                 an hour and a half on two cores
+    python demo/train.py --out demo/model                 two hours and more on two cores
     python demo/train.py --out demo/model --evaluate      streaming CER of the model in --out
     python demo/train.py --speech demo/speech             the recordings
 

@@ -14,6 +14,7 @@ from common.recognizer import Engine
 from tests.accuracy.through import recognise
 from tests.audio import DEMO_SPEECH, read, speech_in
 from tests.process.test_speech import transcripts
+from tools.scores import units
 
 CONFIGS = [
     pytest.param(SliceConfig(device="cpu"), id="slices"),
@@ -22,8 +23,8 @@ CONFIGS = [
 
 
 def loses_an_edge(wanted: str, heard: str) -> bool:
-    """Whether ``heard`` lacks the first or the last character of ``wanted``; another one in its place is no loss."""
-    changes = jiwer.process_characters(wanted, heard).alignments[0]
+    """Whether ``heard`` lacks the first or the last unit of ``wanted``; another one in its place is no loss."""
+    changes = jiwer.process_words(" ".join(units(wanted)), " ".join(units(heard))).alignments[0]
     return "delete" in (changes[0].type, changes[-1].type)
 
 
