@@ -184,7 +184,9 @@ def main() -> int:
     violations = check(lines, append_only=options.service == "slices")
     for violation in violations[:20]:
         print(violation)
-    print(f"{report.text()}\n{what}\nlines: {len(lines)}, violations of the protocol: {len(violations)}")
+    kept = sum(map(sys.getsizeof, lines)) / 1e6
+    print(f"{report.text()} ({kept:.1f} MB are the lines, which are kept to be checked)\n{what}")
+    print(f"lines: {len(lines)}, violations of the protocol: {len(violations)}")
     return 1 if violations else 0
 
 
