@@ -29,6 +29,20 @@ def fails(ended: Ended, code: str, status: int, *words: str) -> None:
     assert "Traceback" not in ended.log
 
 
+def breaks(folder: Path, package: str, error: str) -> None:
+    """With ``folder`` on PYTHONPATH, importing ``package`` raises ``error``."""
+    (folder / package).mkdir()
+    (folder / package / "__init__.py").write_text(f"raise {error}")
+
+
+def hears_a_recording(packages: Path) -> Ended:
+    """Its text comes out, whatever is broken in ``packages``."""
+    path = a_recording()
+    ended = run("asr_service", "--demo", "--input", str(path), PYTHONPATH=str(packages))
+    assert (ended.status, ended.finals) == (0, [transcripts()[path.name]])
+    return ended
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_a_bad_flag_is_config_invalid_with_status_2(script: str) -> None:
     fails(run(script, "--endpoint-silence-ms", "soon"), "config_invalid", 2, "--endpoint-silence-ms", "soon")
@@ -134,28 +148,20 @@ def test_a_model_in_the_hubs_cache_is_used_offline(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("package", ["torch", "openvino", "funasr"])
 def test_a_package_that_cannot_load_is_dependency_missing_with_its_remedy(tmp_path: Path, package: str) -> None:
-    (tmp_path / package).mkdir()
-    (tmp_path / package / "__init__.py").write_text(f"raise ImportError('{package} is broken')")
+    breaks(tmp_path, package, f"ImportError('{package} is broken')")
     asked = ("--demo", "--engine", package, "--input", str(a_recording()))
     ended = run("asr_service", *asked, PYTHONPATH=str(tmp_path))
     fails(ended, "dependency_missing", 1, package, "pip install")
 
 
 def test_without_openvino_torch_decodes(tmp_path: Path) -> None:
-    (tmp_path / "openvino").mkdir()
-    (tmp_path / "openvino" / "__init__.py").write_text("raise ImportError('openvino is broken')")
-    path = a_recording()
-    ended = run("asr_service", "--demo", "--input", str(path), PYTHONPATH=str(tmp_path))
-    assert (ended.status, ended.finals) == (0, [transcripts()[path.name]])
-    assert "by torch" in ended.log
+    breaks(tmp_path, "openvino", "ImportError('openvino is broken')")
+    assert "by torch" in hears_a_recording(tmp_path).log
 
 
 def test_a_torchaudio_that_cannot_load_does_not_matter(tmp_path: Path) -> None:
-    (tmp_path / "torchaudio").mkdir()
-    (tmp_path / "torchaudio" / "__init__.py").write_text("raise OSError('libtorch_cuda.so: not found')")
-    path = a_recording()
-    ended = run("asr_service", "--demo", "--input", str(path), PYTHONPATH=str(tmp_path))
-    assert (ended.status, ended.finals) == (0, [transcripts()[path.name]])
+    breaks(tmp_path, "torchaudio", "OSError('libtorch_cuda.so: not found')")
+    hears_a_recording(tmp_path)
 
 
 def test_stdin_that_ends_at_once_prints_nothing() -> None:
