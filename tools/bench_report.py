@@ -114,8 +114,8 @@ def hour_rows(found: dict[str, list[dict[str, float]]]) -> Rows:
     costs = {name: f"{first[name]['ms']:.1f} → {last[name]['ms']:.1f}" for name in found}
     sizes = {name: f"{first[name]['private']:.0f} → {last[name]['private']:.0f}" for name in found}
     return [
-        (f"minute 1 → minute {count} of speech without a pause: ms for 600 ms, VAD included", costs),
-        (f"minute 1 → minute {count}: private MB", sizes),
+        (f"minute 1 → minute {count} of speech: ms for 600 ms, VAD included", costs),
+        (f"minute 1 → minute {count}: private MB, the engine loaded twice", sizes),
     ]
 
 
