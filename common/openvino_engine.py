@@ -14,7 +14,7 @@ import numpy as np
 
 from common.features import Frontend
 from common.geometry import Geometry
-from common.mapped import give_back_what_is_free, read_once
+from common.memory import give_back_what_is_free, read_once
 from common.model_files import ModelFiles
 from common.paraformer import Decoded, Encoded, Shape
 from common.session import ParaformerEngine

@@ -10,7 +10,7 @@ import numpy as np
 
 from common.device import INSTALL
 from common.events import FatalError, describe
-from common.mapped import give_back_what_is_free
+from common.memory import give_back_what_is_free
 
 log = logging.getLogger(__name__)
 

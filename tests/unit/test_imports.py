@@ -34,7 +34,7 @@ LAYERS = [  # a module may import from the lines below its own
         "hotwords",
         "itn",
     ],
-    ["audio.quiet", "audio", "features", "layers", "geometry", "engine_cache", "mapped", "device", "lexicon"],
+    ["audio.quiet", "audio", "features", "layers", "geometry", "engine_cache", "memory", "device", "lexicon"],
     ["config", "transcript", "pinyin", "word_times"],
     ["hotword_list"],
     ["settings"],
