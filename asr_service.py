@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 
-from common.app import run
-from common.config import SliceConfig
-from common.output import Output
+from common.run.app import run
+from common.settings.flags import SliceConfig
+from common.wire.line_writer import Output
 
 # Settings for those who would rather edit than type flags; a flag wins. --help lists them all.
 CONFIG = SliceConfig(
@@ -24,13 +24,13 @@ CONFIG = SliceConfig(
 
 def pipeline(config: SliceConfig, output: Output) -> int:
     """The steps, in order. Heavy packages are imported by the step that needs them."""
-    from common.engine import load_engine
-    from common.final_steps import load_finals
-    from common.inbox import Inbox
-    from common.serve import open_source, serve
-    from common.service import Service
-    from common.utterance import Partials
-    from common.vad import load_vad
+    from common.engines.choose import load_engine
+    from common.finals.load import load_finals
+    from common.run.serve import open_source, serve
+    from common.sources.inbox import Inbox
+    from common.speech.service import Service
+    from common.speech.utterance import Partials
+    from common.speech.vad import load_vad
 
     log = logging.getLogger("asr")
     heard_sec = config.chunk_frames * 0.06

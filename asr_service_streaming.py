@@ -7,9 +7,9 @@ utterance goes on (its tail may still change), voice.asr_text.final when the spe
 
 from __future__ import annotations
 
-from common.app import run
-from common.config import StreamingConfig
-from common.output import Output
+from common.run.app import run
+from common.settings.flags import StreamingConfig
+from common.wire.line_writer import Output
 
 # Settings for those who would rather edit than type flags; a flag wins. --help lists them all.
 CONFIG = StreamingConfig(
@@ -25,13 +25,13 @@ CONFIG = StreamingConfig(
 
 def pipeline(config: StreamingConfig, output: Output) -> int:
     """The steps, in order. Heavy packages are imported by the step that needs them."""
-    from common.engine import load_engine
-    from common.final_steps import load_finals
-    from common.inbox import Inbox
-    from common.serve import open_source, serve
-    from common.service import Service
-    from common.utterance import Partials
-    from common.vad import load_vad
+    from common.engines.choose import load_engine
+    from common.finals.load import load_finals
+    from common.run.serve import open_source, serve
+    from common.sources.inbox import Inbox
+    from common.speech.service import Service
+    from common.speech.utterance import Partials
+    from common.speech.vad import load_vad
 
     inbox = Inbox()  # audio, commands, the end of input: in order of arrival
     source = open_source(config, inbox)  # microphone, file, raw PCM or JSON lines → 16 kHz mono

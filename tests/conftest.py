@@ -9,8 +9,8 @@ from typing import Callable
 import pytest
 from hypothesis import HealthCheck, settings
 
-from common.config import DEMO_MODEL, ModelConfig, StreamingConfig
-from common.recognizer import Engine
+from common.engines.seam import Engine
+from common.settings.flags import DEMO_MODEL, ModelConfig, StreamingConfig
 
 # A busy machine is no finding: no example has a time limit, and slow generation is no failure.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -24,8 +24,8 @@ if hasattr(signal, "SIGHUP"):
 @pytest.fixture(scope="session")
 def demo_engine() -> Callable[[ModelConfig], Engine]:
     """The demo model in single precision, loaded once; call it with the settings of a service."""
-    from common.engine import load_engine
-    from common.session import ParaformerEngine
+    from common.engines.choose import load_engine
+    from common.engines.paraformer_session import ParaformerEngine
 
     @functools.lru_cache(maxsize=None)
     def load() -> ParaformerEngine:

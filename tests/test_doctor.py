@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from common import doctor
-from common.config import DEMO_MODEL, StreamingConfig
+from common.doctor import report as doctor
+from common.settings.flags import DEMO_MODEL, StreamingConfig
 from tests.audio import ROOT
 from tests.engine.small_models import make_punctuation
 

@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from common.config import SAMPLE_RATE, SliceConfig, StreamingConfig
+from common.settings.flags import SAMPLE_RATE, SliceConfig, StreamingConfig
 
 Feed = Callable[[np.ndarray], Any]  # decodes the next samples of a stream
 Begin = Callable[[], Feed]  # begins a stream
@@ -44,7 +44,7 @@ class Engine:
 
 
 def open_funasr(job: Job) -> Begin:
-    from common.funasr_engine import import_automodel
+    from common.engines.funasr_engine import import_automodel
 
     auto = import_automodel()(
         model=job.model_dir,
@@ -119,7 +119,7 @@ def config_of(job: Job) -> StreamingConfig:
 
 
 def open_ours(job: Job) -> Begin:
-    from common.engine import load_engine
+    from common.engines.choose import load_engine
 
     engine = load_engine(config_of(job))
     return lambda: engine.session().accept
@@ -127,10 +127,10 @@ def open_ours(job: Job) -> Begin:
 
 def slice_service(job: Job) -> Any:
     """asr_service.py's service on one of our engines, with the real VAD, without its threads and its stdout."""
-    from common.engine import load_engine
-    from common.service import Service
-    from common.utterance import Partials
-    from common.vad import load_vad
+    from common.engines.choose import load_engine
+    from common.speech.service import Service
+    from common.speech.utterance import Partials
+    from common.speech.vad import load_vad
 
     config = SliceConfig(model_dir=job.model_dir, device="cpu", engine=job.engine, threads=job.threads)
     return Service(config, load_engine(config), load_vad(), Partials(append_only=True))
@@ -150,10 +150,10 @@ class HearsSpeechAlways:
 
 def streaming_services(job: Job) -> tuple[Any, Any]:
     """asr_service_streaming.py's service in the same way, as it is and without looks at the tail; nobody pauses."""
-    from common.engine import load_engine
-    from common.service import Service
-    from common.utterance import Partials
-    from common.vad import load_vad
+    from common.engines.choose import load_engine
+    from common.speech.service import Service
+    from common.speech.utterance import Partials
+    from common.speech.vad import load_vad
     from tools.paced import partials_of
 
     config = StreamingConfig(model_dir=job.model_dir, device="cpu", engine=job.engine, threads=job.threads)

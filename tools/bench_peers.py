@@ -35,7 +35,7 @@ def export(model_dir: Path, folder: Path) -> None:
     """FunASR's export and its int8 quantisation. It was written for torch's older exporter."""
     import torch
 
-    from common.funasr_engine import import_automodel
+    from common.engines.funasr_engine import import_automodel
 
     model = import_automodel()(model=str(model_dir), device="cpu", ncpu=2, disable_update=True, disable_log=True)
     exporter = torch.onnx.export
@@ -54,7 +54,7 @@ def add_metadata(folder: Path) -> None:
     import onnx
     import yaml
 
-    from common.features import STACKED, STRIDE, Frontend
+    from common.engines.features import STACKED, STRIDE, Frontend
 
     conf = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     frontend = Frontend.read(conf["frontend_conf"], folder / "am.mvn")

@@ -21,8 +21,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from common.config import DEMO_SPEECH, SAMPLE_RATE  # noqa: E402
-from common.vad import FRAME_SAMPLES  # noqa: E402
+from common.settings.flags import DEMO_SPEECH, SAMPLE_RATE  # noqa: E402
+from common.speech.vad import FRAME_SAMPLES  # noqa: E402
 from tools.bench_engines import ENGINES, Begin, Job, slice_service, streaming_services  # noqa: E402
 from tools.bench_process import memory  # noqa: E402
 
@@ -69,7 +69,7 @@ def speech() -> np.ndarray:
     """The bundled recording, its first minute: 16 kHz mono float32."""
     import soundfile
 
-    from common.audio.quiet import without_digital_silence
+    from common.engines.quiet import without_digital_silence
 
     samples, _ = soundfile.read(str(DEMO_SPEECH), dtype="float32", frames=100 * STEP)
     return without_digital_silence(samples, 0)

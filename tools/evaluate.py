@@ -32,13 +32,13 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from common.command_line import build_parser, parse  # noqa: E402
-from common.config import ModelConfig, SliceConfig, StreamingConfig  # noqa: E402
-from common.engine import load_engine  # noqa: E402
-from common.events import FatalError  # noqa: E402
-from common.final_steps import load_finals  # noqa: E402
-from common.service import Service  # noqa: E402
-from common.vad import load_vad  # noqa: E402
+from common.engines.choose import load_engine  # noqa: E402
+from common.finals.load import load_finals  # noqa: E402
+from common.settings.command_line import build_parser, parse  # noqa: E402
+from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig  # noqa: E402
+from common.speech.service import Service  # noqa: E402
+from common.speech.vad import load_vad  # noqa: E402
+from common.wire.events import FatalError  # noqa: E402
 from tools.evaluation_report import markdown, table  # noqa: E402
 from tools.paced import listen, partials_of, with_silence  # noqa: E402
 from tools.recording import read  # noqa: E402

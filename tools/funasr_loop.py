@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from common.audio.quiet import quiet_noise
-from common.config import LFR_FRAME_SAMPLES
+from common.engines.quiet import quiet_noise
+from common.settings.flags import LFR_FRAME_SAMPLES
 
 NEAR_TIE = 1e-3  # log-probability: below this lead of the best token, rounding may choose the other one
 
@@ -37,7 +37,7 @@ class FunasrLoop:
     """
 
     def __init__(self, folder: Path) -> None:
-        from common.funasr_engine import import_automodel
+        from common.engines.funasr_engine import import_automodel
 
         self._auto = import_automodel()(
             model=str(folder),

@@ -112,8 +112,8 @@ def write_checkpoint(folder: Path, seed: int) -> None:
     """model.pt: FunASR's own initial weights under ``seed``."""
     import torch
 
-    from common.funasr_engine import build_arguments, import_automodel
-    from common.model_files import ModelFiles
+    from common.engines.funasr_engine import build_arguments, import_automodel
+    from common.engines.model_folder import ModelFiles
 
     tokens = json.loads((folder / "tokens.json").read_text(encoding="utf-8"))
     arguments = build_arguments(ModelFiles(folder, configuration(), tokens), threads=2, device="cpu")

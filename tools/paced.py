@@ -14,11 +14,11 @@ from typing import Callable, NamedTuple
 
 import numpy as np
 
-from common.audio.quiet import quiet_noise
-from common.config import SAMPLE_RATE, ModelConfig, SliceConfig
-from common.events import Event
-from common.service import Service
-from common.utterance import Partials
+from common.engines.quiet import quiet_noise
+from common.settings.flags import SAMPLE_RATE, ModelConfig, SliceConfig
+from common.speech.service import Service
+from common.speech.utterance import Partials
+from common.wire.events import Event
 from tools.timeline import Line
 
 BLOCK = 512  # samples: 32 ms, the microphone's block and the VAD's frame

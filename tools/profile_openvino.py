@@ -18,12 +18,12 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from common.config import StreamingConfig  # noqa: E402
-from common.engine import geometry_of  # noqa: E402
-from common.geometry import tensor_shapes  # noqa: E402
-from common.model_files import checked_state, read_folder  # noqa: E402
-from common.openvino_engine import DECODER, ENCODER, settings  # noqa: E402
-from common.paraformer import Shape  # noqa: E402
+from common.engines.choose import geometry_of  # noqa: E402
+from common.engines.geometry import tensor_shapes  # noqa: E402
+from common.engines.model_folder import checked_state, read_folder  # noqa: E402
+from common.engines.openvino.network import DECODER, ENCODER, settings  # noqa: E402
+from common.engines.streaming_step import Shape  # noqa: E402
+from common.settings.flags import StreamingConfig  # noqa: E402
 from tools.make_random_model import make  # noqa: E402
 
 
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--model-dir", help="a paraformer-zh-streaming folder; else random weights of its size")
     parser.add_argument("--runs", type=int, default=60)
     values = parser.parse_args()
-    from common.openvino_build import write_graphs
+    from common.engines.openvino.build import write_graphs
 
     files = read_folder(Path(values.model_dir) if values.model_dir else make(ROOT / ".cache" / "random-model"))
     geometry = geometry_of(files)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from common.audio.convert import Converter
+from common.sources.resampling import Converter
 
 
 def read(path: Path) -> np.ndarray:

@@ -26,8 +26,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from common.config import SAMPLE_RATE, ModelConfig, SliceConfig, StreamingConfig  # noqa: E402
-from common.events import to_line  # noqa: E402
+from common.settings.flags import SAMPLE_RATE, ModelConfig, SliceConfig, StreamingConfig  # noqa: E402
+from common.wire.events import to_line  # noqa: E402
 from tools.bench_process import cpu_seconds, memory  # noqa: E402
 from tools.check_events import check  # noqa: E402
 
@@ -116,9 +116,9 @@ class TimedSession:
 
 def inside(config: ModelConfig, tenth: np.ndarray) -> tuple[Report, list[bytes], str]:
     """Through a service in this process."""
-    from common.engine import load_engine
-    from common.service import Service
-    from common.vad import load_vad
+    from common.engines.choose import load_engine
+    from common.speech.service import Service
+    from common.speech.vad import load_vad
     from tools.paced import partials_of
 
     engine = TimedEngine(load_engine(config))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Iterable, NamedTuple, Sequence
 
-from common.config import SAMPLE_RATE
-from common.events import Event, Final, Partial
+from common.settings.flags import SAMPLE_RATE
+from common.wire.events import Event, Final, Partial
 
 
 class Spoken(NamedTuple):

@@ -26,13 +26,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from common.command_line import build_parser, parse
-from common.config import SAMPLE_RATE, StreamingConfig
-from common.engine import load_engine
-from common.recognizer import Engine, Hypothesis, Session
-from common.service import Service
-from common.utterance import Partials
-from common.vad import FRAME_SAMPLES, load_vad
+from common.engines.choose import load_engine
+from common.engines.seam import Engine, Hypothesis, Session
+from common.settings.command_line import build_parser, parse
+from common.settings.flags import SAMPLE_RATE, StreamingConfig
+from common.speech.service import Service
+from common.speech.utterance import Partials
+from common.speech.vad import FRAME_SAMPLES, load_vad
 from tools.evaluate import Recording, recordings
 from tools.evaluation_report import pair, percent
 from tools.paced import listen, with_silence

@@ -21,11 +21,11 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from common.audio.quiet import without_digital_silence  # noqa: E402
-from common.config import DEMO_SPEECH, SAMPLE_RATE, StreamingConfig  # noqa: E402
-from common.engine import SAME_TOKENS, load_engine  # noqa: E402
-from common.events import FatalError  # noqa: E402
-from common.recognizer import Engine  # noqa: E402
+from common.engines.choose import SAME_TOKENS, load_engine  # noqa: E402
+from common.engines.quiet import without_digital_silence  # noqa: E402
+from common.engines.seam import Engine  # noqa: E402
+from common.settings.flags import DEMO_SPEECH, SAMPLE_RATE, StreamingConfig  # noqa: E402
+from common.wire.events import FatalError  # noqa: E402
 from tools.funasr_loop import NEAR_TIE, Decoded, FunasrLoop, padded_as_finish_does  # noqa: E402
 from tools.recording import read  # noqa: E402
 

@@ -14,8 +14,8 @@ import jiwer
 import numpy as np
 import pytest
 
-from common.config import ModelConfig, SliceConfig, StreamingConfig
-from common.recognizer import Engine
+from common.engines.seam import Engine
+from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig
 from demo.grammar import sentences
 from demo.speak import HELD_OUT_VOICES, TRAINING_VOICES, available, in_room, random_manner, speak
 from tests.accuracy.through import recognise

@@ -9,9 +9,9 @@ from typing import Callable
 
 import pytest
 
-from common.config import ModelConfig, SliceConfig, StreamingConfig
-from common.recognizer import Engine
-from common.service import Service
+from common.engines.seam import Engine
+from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig
+from common.speech.service import Service
 from tests.accuracy.espeak_events import library
 from tests.accuracy.spoken import spoken
 from tests.accuracy.through import vad

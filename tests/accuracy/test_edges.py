@@ -8,9 +8,9 @@ import jiwer
 import numpy as np
 import pytest
 
-from common.audio.quiet import quiet_noise
-from common.config import ModelConfig, SliceConfig, StreamingConfig
-from common.recognizer import Engine
+from common.engines.quiet import quiet_noise
+from common.engines.seam import Engine
+from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig
 from tests.accuracy.through import recognise
 from tests.audio import DEMO_SPEECH, read, speech_in
 from tests.process.test_speech import transcripts

@@ -12,12 +12,12 @@ from typing import Callable, Iterator
 import numpy as np
 import pytest
 
-from common.config import ModelConfig, StreamingConfig
-from common.hotword_list import parse_hotwords
-from common.hotwords import rescore, settle
-from common.lexicon import Lexicon
-from common.recognizer import Engine
-from common.transcript import render
+from common.engines.seam import Engine
+from common.settings.flags import ModelConfig, StreamingConfig
+from common.settings.hotword_list import parse_hotwords
+from common.text.hotword_rescoring import rescore, settle
+from common.text.hotword_spelling import Lexicon
+from common.text.tokens_to_words import render
 from demo.grammar import Sentence, sentences
 from demo.lexicon import HOMOPHONES, words
 from demo.speak import TRAINING_VOICES, available, in_room, random_manner, speak

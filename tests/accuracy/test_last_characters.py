@@ -13,11 +13,11 @@ from typing import Callable, Iterator, NamedTuple
 import numpy as np
 import pytest
 
-from common.audio.quiet import quiet_noise
-from common.config import ModelConfig, SliceConfig, StreamingConfig
-from common.recognizer import Engine, Hypothesis, Session
-from common.service import Service
-from common.utterance import Partials
+from common.engines.quiet import quiet_noise
+from common.engines.seam import Engine, Hypothesis, Session
+from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig
+from common.speech.service import Service
+from common.speech.utterance import Partials
 from tests.accuracy.espeak_events import library
 from tests.accuracy.spoken import Recording, spoken
 from tests.accuracy.through import vad

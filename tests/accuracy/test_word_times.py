@@ -1,6 +1,6 @@
 """The times of characters, against those that espeak-ng speaks them at.
 
-The demo model's: how well the real checkpoint's fires mark characters is another matter (see common/word_times.py).
+The demo model's: how well the real checkpoint's fires mark characters is another matter (common/text/word_times.py).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Callable
 import numpy as np
 import pytest
 
-from common.config import ModelConfig, StreamingConfig
-from common.recognizer import Engine
-from common.service import Service
+from common.engines.seam import Engine
+from common.settings.flags import ModelConfig, StreamingConfig
+from common.speech.service import Service
 from tests.accuracy.espeak_events import library
 from tests.accuracy.spoken import spoken
 from tests.accuracy.through import vad

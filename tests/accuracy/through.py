@@ -7,12 +7,12 @@ import sys
 
 import numpy as np
 
-from common.config import SliceConfig, StreamingConfig
-from common.events import Final
-from common.recognizer import Engine
-from common.service import Service
-from common.utterance import Partials
-from common.vad import OpenvinoVad, TorchVad, load_vad
+from common.engines.seam import Engine
+from common.settings.flags import SliceConfig, StreamingConfig
+from common.speech.service import Service
+from common.speech.utterance import Partials
+from common.speech.vad import OpenvinoVad, TorchVad, load_vad
+from common.wire.events import Final
 
 BLOCK = 1600  # samples
 

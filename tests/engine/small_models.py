@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 from typing import Any, Callable
 
-from common.config import DEMO_MODEL
-from common.model_files import Kind, ModelFiles, read_folder
-from common.punctuation import PUNCTUATION, punctuation_arguments
-from common.second_pass import SECOND_PASS, second_pass_arguments
+from common.engines.model_folder import Kind, ModelFiles, read_folder
+from common.finals.punctuation import PUNCTUATION, punctuation_arguments
+from common.finals.second_pass import SECOND_PASS, second_pass_arguments
+from common.settings.flags import DEMO_MODEL
 from tools.make_random_model import FRONTEND
 
 ENCODER = {
@@ -142,7 +142,7 @@ def _written(
     import torch
     import yaml
 
-    from common.funasr_engine import import_automodel
+    from common.engines.funasr_engine import import_automodel
 
     (folder / "config.yaml").write_text(yaml.safe_dump(configuration, allow_unicode=True), encoding="utf-8")
     (folder / "tokens.json").write_text(json.dumps(tokens, ensure_ascii=False), encoding="utf-8")

@@ -9,9 +9,9 @@ from typing import Any, Iterator
 import numpy as np
 import pytest
 
-from common.config import DEMO_MODEL, StreamingConfig
-from common.engine import load_engine
-from common.recognizer import Engine
+from common.engines.choose import load_engine
+from common.engines.seam import Engine
+from common.settings.flags import DEMO_MODEL, StreamingConfig
 from tests.audio import recordings_of_many_lengths
 from tools.funasr_loop import NEAR_TIE, FunasrLoop, padded_as_finish_does
 from tools.make_random_model import make

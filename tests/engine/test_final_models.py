@@ -15,17 +15,17 @@ import pytest
 import torch
 import yaml
 
-from common import model_files
-from common.config import DEMO_MODEL, StreamingConfig
-from common.events import FatalError, Final
-from common.final_steps import load_finals
-from common.funasr_engine import import_automodel
-from common.hotword_list import Hotword
-from common.itn import load_itn
-from common.model_files import read_folder
-from common.punctuation import MARKS, PUNCTUATION, Punctuation, load_punctuation, with_marks
-from common.second_pass import SECOND_PASS, SecondPass, hotword_string, load_second_pass
-from common.transcript import render
+from common.engines import model_folder as model_files
+from common.engines.funasr_engine import import_automodel
+from common.engines.model_folder import read_folder
+from common.finals.load import load_finals
+from common.finals.numbers import load_itn
+from common.finals.punctuation import MARKS, PUNCTUATION, Punctuation, load_punctuation, with_marks
+from common.finals.second_pass import SECOND_PASS, SecondPass, hotword_string, load_second_pass
+from common.settings.flags import DEMO_MODEL, StreamingConfig
+from common.settings.hotword_list import Hotword
+from common.text.tokens_to_words import render
+from common.wire.events import FatalError, Final
 from tests.engine.small_models import SPOKEN, make_punctuation, make_second_pass
 
 CONFIG = StreamingConfig(device="cpu", threads=1)

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.config import DEMO_MODEL, DEMO_SPEECH, StreamingConfig
-from common.engine_cache import cache_root, entry_of
-from common.paraformer import Shape, first_state, step
+from common.engines.engine_cache import cache_root, entry_of
+from common.engines.streaming_step import Shape, first_state, step
+from common.settings.flags import DEMO_MODEL, DEMO_SPEECH, StreamingConfig
 from tests.audio import ROOT, read
 from tests.engine.test_equality import REAL_GEOMETRY
 from tools.make_random_model import make
@@ -24,9 +24,9 @@ pytest.importorskip("openvino", reason="OpenVINO needs Python 3.10 or newer")
 CONFIG = StreamingConfig(model_dir=str(DEMO_MODEL), device="cpu", threads=1, engine="openvino")
 LOADS = (
     "import sys; sys.path.insert(0, sys.argv[1])\n"
-    "from common.config import StreamingConfig\n"
-    "from common.engine import load_engine\n"
-    "from common.vad import load_vad\n"
+    "from common.settings.flags import StreamingConfig\n"
+    "from common.engines.choose import load_engine\n"
+    "from common.speech.vad import load_vad\n"
     "engine = load_engine(StreamingConfig(model_dir=sys.argv[2], device='cpu', threads=1, engine='auto'))\n"
     "load_vad()\n"
     "print(type(engine.network).__name__, 'torch' in sys.modules, 'funasr' in sys.modules)\n"
@@ -45,7 +45,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         home = tmp_path_factory.mktemp("cache")
         patch.setenv("XDG_CACHE_HOME", str(home))
-        patch.setattr("common.openvino_build.agreement", lambda *_: (1, 1))
+        patch.setattr("common.engines.openvino.build.agreement", lambda *_: (1, 1))
         text_of(CONFIG)
         return home
 
@@ -60,15 +60,15 @@ def loads_in_a_process() -> subprocess.Popen[bytes]:
 
 
 def text_of(config: StreamingConfig) -> list[int]:
-    from common.engine import load_engine
-    from common.openvino_build import decoded
+    from common.engines.choose import load_engine
+    from common.engines.openvino.build import decoded
 
     return decoded(load_engine(config), read(DEMO_SPEECH)[: 20 * 16000])
 
 
 @pytest.mark.parametrize("chunk_size", [(0, 10, 5), (0, 8, 4), (5, 10, 5)], ids=str)
 def test_int8_gives_the_tokens_of_single_precision(cache: Path, chunk_size: tuple[int, int, int]) -> None:
-    from common.engine import load_engine
+    from common.engines.choose import load_engine
 
     load_engine(replace(CONFIG, chunk_size=chunk_size))
     [folder] = entries(cache)
@@ -79,7 +79,7 @@ def test_int8_gives_the_tokens_of_single_precision(cache: Path, chunk_size: tupl
 @pytest.mark.parametrize("look_backs", [(0, 0), (1, 3)], ids=str)
 def test_other_look_backs_are_other_graphs_that_decode_the_same(cache: Path, look_backs: tuple[int, int]) -> None:
     """The demo model was trained at 4 and 1: without its context more is a near tie."""
-    from common.engine import load_engine
+    from common.engines.choose import load_engine
 
     load_engine(replace(CONFIG, encoder_chunk_look_back=look_backs[0], decoder_chunk_look_back=look_backs[1]))
     [folder] = entries(cache)
@@ -89,12 +89,12 @@ def test_other_look_backs_are_other_graphs_that_decode_the_same(cache: Path, loo
 @pytest.mark.parametrize("model", ["demo", pytest.param("random-weights-real-geometry", marks=pytest.mark.full)])
 def test_both_halves_compute_what_single_precision_computes(tmp_path: Path, model: str) -> None:
     """Of random weights every token is a near tie, so the numbers are compared, not the tokens."""
-    from common.engine import geometry_of
-    from common.geometry import tensor_shapes
-    from common.model_files import checked_state, read_folder
-    from common.openvino_build import write_graphs
-    from common.openvino_engine import OpenvinoNetwork
-    from common.torch_engine import TorchNetwork
+    from common.engines.choose import geometry_of
+    from common.engines.geometry import tensor_shapes
+    from common.engines.model_folder import checked_state, read_folder
+    from common.engines.openvino.build import write_graphs
+    from common.engines.openvino.network import OpenvinoNetwork
+    from common.engines.torch_engine import TorchNetwork
 
     files = read_folder(DEMO_MODEL if model == "demo" else make(REAL_GEOMETRY))
     geometry = geometry_of(files)
@@ -139,7 +139,7 @@ def test_a_damaged_entry_is_made_again(
     damage: str,
     name: str,
 ) -> None:
-    monkeypatch.setattr("common.openvino_build.agreement", lambda *_: (1, 1))
+    monkeypatch.setattr("common.engines.openvino.build.agreement", lambda *_: (1, 1))
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
     with caplog.at_level(logging.WARNING):
         wanted = text_of(CONFIG)
@@ -164,9 +164,9 @@ def test_the_cache_is_for_the_user_alone(prepared: Path, monkeypatch: pytest.Mon
 def test_auto_takes_single_precision_where_int8_is_another_text(
     cache: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from common import openvino_build
-    from common.engine import load_engine
-    from common.torch_engine import TorchNetwork
+    from common.engines.choose import load_engine
+    from common.engines.openvino import build as openvino_build
+    from common.engines.torch_engine import TorchNetwork
 
     coarse = lambda matrix: np.maximum(np.abs(matrix).max(axis=1, keepdims=True), 1e-8) / 3.0  # noqa: E731
     monkeypatch.setattr(openvino_build, "row_scales", coarse)

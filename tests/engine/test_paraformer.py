@@ -7,12 +7,12 @@ import copy
 import numpy as np
 import pytest
 
-from common.config import DEMO_MODEL, StreamingConfig
-from common.engine import load_engine
-from common.geometry import Geometry
-from common.model_files import read_folder
-from common.paraformer import Shape, State, first_state, integrate, positions, step
-from common.session import ParaformerEngine
+from common.engines.choose import load_engine
+from common.engines.geometry import Geometry
+from common.engines.model_folder import read_folder
+from common.engines.paraformer_session import ParaformerEngine
+from common.engines.streaming_step import Shape, State, first_state, integrate, positions, step
+from common.settings.flags import DEMO_MODEL, StreamingConfig
 
 SHAPE = Shape(5, 10, 5, encoder_look_back=4, decoder_look_back=1)
 

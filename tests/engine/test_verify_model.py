@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from common.config import DEMO_MODEL
+from common.settings.flags import DEMO_MODEL
 from tests.audio import DEMO_SPEECH, ROOT
 from tools.funasr_loop import Decoded
 from tools.verify_model import Comparison

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from common.model_files import FILES, HUB_NAMES
+from common.engines.model_folder import FILES, HUB_NAMES
 from tests.audio import ROOT
 from tests.process.spawned import Ended, checked, environment, run
 from tests.process.test_speech import SCRIPTS, a_recording, transcripts

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.itn import load_itn
-from common.punctuation import MARKS
+from common.finals.numbers import load_itn
+from common.finals.punctuation import MARKS
 from tests.audio import read
 from tests.engine.small_models import make_punctuation
 from tests.process.spawned import listening, run

@@ -18,12 +18,12 @@ from tests.service.scripted import audio
 
 HANGING = """
 import hashlib, sys
-from common.app import run
-from common.config import SliceConfig
-from common.inbox import Inbox
-from common.serve import open_source, serve
-from common.service import Service
-from common.utterance import Partials
+from common.run.app import run
+from common.settings.flags import SliceConfig
+from common.sources.inbox import Inbox
+from common.run.serve import open_source, serve
+from common.speech.service import Service
+from common.speech.utterance import Partials
 from tests.service.scripted import FrameVad, ScriptedEngine, ScriptedSession
 
 class Session(ScriptedSession):

@@ -17,9 +17,9 @@ from tests.process.test_speech import SCRIPTS
 
 NOISY = """
 import ctypes, os, subprocess, sys
-from common.app import run
-from common.config import SliceConfig
-from common.events import Final
+from common.run.app import run
+from common.settings.flags import SliceConfig
+from common.wire.events import Final
 
 def pipeline(config, output):
     print("a print")

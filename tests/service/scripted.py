@@ -7,13 +7,13 @@ from typing import Any, Iterator, Sequence
 
 import numpy as np
 
-from common.config import StreamingConfig
-from common.events import Event
-from common.finals import Finals
-from common.recognizer import Hypothesis
-from common.service import Service
-from common.utterance import Partials
-from common.vad import FRAME_SAMPLES
+from common.engines.seam import Hypothesis
+from common.finals.polish import Finals
+from common.settings.flags import StreamingConfig
+from common.speech.service import Service
+from common.speech.utterance import Partials
+from common.speech.vad import FRAME_SAMPLES
+from common.wire.events import Event
 
 SPOKEN = "甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉戌亥"
 TOKENS = [chr(i).lower() for i in range(97)] + list(SPOKEN) + ["<unk>", "误", "讹", "终"]

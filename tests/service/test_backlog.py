@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.config import StreamingConfig
-from common.events import Ack, ErrorEvent, Event, Final, Partial
-from common.inbox import (
+from common.run.serve import Loop
+from common.settings.flags import StreamingConfig
+from common.sources.inbox import (
     DECODE_AFTER_STOP_SEC,
     LIVE_SEC,
     AudioBlock,
@@ -22,9 +22,9 @@ from common.inbox import (
     Inbox,
     Stop,
 )
-from common.serve import Loop
-from common.utterance import Partials
-from common.vad import FRAME_SAMPLES
+from common.speech.utterance import Partials
+from common.speech.vad import FRAME_SAMPLES
+from common.wire.events import Ack, ErrorEvent, Event, Final, Partial
 from tests.service.scripted import ScriptedEngine, ScriptedSession, audio, service
 
 SURE = pytest.approx(0.9048, abs=1e-4)

@@ -11,9 +11,9 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 
-from common.audio.microphone import BLOCK_SEC, Microphone
-from common.inbox import AudioBlock, Inbox
-from common.utterance import Partials
+from common.sources.inbox import AudioBlock, Inbox
+from common.sources.microphone import BLOCK_SEC, Microphone
+from common.speech.utterance import Partials
 from tests.service.scripted import ScriptedEngine, ScriptedSession, service
 
 BLOCKS = 60

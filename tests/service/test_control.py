@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from common.control import Control
-from common.events import Ack, ErrorEvent, Event, FatalError, Final, Partial
-from common.inbox import Command
-from common.service import Service
-from common.utterance import Partials
+from common.run.carry_out import Control
+from common.sources.inbox import Command
+from common.speech.service import Service
+from common.speech.utterance import Partials
+from common.wire.events import Ack, ErrorEvent, Event, FatalError, Final, Partial
 from tests.service.scripted import ScriptedEngine, audio, service
 
 SURE = pytest.approx(0.9048, abs=1e-4)

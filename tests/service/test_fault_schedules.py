@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from common.inbox import DECODE_AFTER_STOP_SEC, AudioBlock
-from common.service import frames
+from common.sources.inbox import DECODE_AFTER_STOP_SEC, AudioBlock
+from common.speech.service import frames
 from tests.service.watched import Run
 from tools.check_events import check
 

@@ -7,13 +7,13 @@ from typing import Any, Sequence
 import numpy as np
 import pytest
 
-from common.control import Control
-from common.events import Ack, ErrorEvent, Event, Final, Partial
-from common.finals import Finals
-from common.hotword_list import Hotword
-from common.inbox import Command
-from common.utterance import Partials
-from common.vad import FRAME_SAMPLES
+from common.finals.polish import Finals
+from common.run.carry_out import Control
+from common.settings.hotword_list import Hotword
+from common.sources.inbox import Command
+from common.speech.utterance import Partials
+from common.speech.vad import FRAME_SAMPLES
+from common.wire.events import Ack, ErrorEvent, Event, Final, Partial
 from tests.service.scripted import ScriptedEngine, audio, events_of, service
 
 SURE = pytest.approx(0.9048, abs=1e-4)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.events import Event, Final, to_line
-from common.utterance import Partials
-from common.vad import FRAME_SAMPLES
+from common.speech.utterance import Partials
+from common.speech.vad import FRAME_SAMPLES
+from common.wire.events import Event, Final, to_line
 from tests.service.scripted import ScriptedEngine, events_of, service
 from tools.check_events import check
 

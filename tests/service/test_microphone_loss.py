@@ -12,14 +12,14 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 
-from common.audio import microphone as module
-from common.audio.microphone import Microphone
-from common.config import StreamingConfig
-from common.events import ErrorEvent, Event, FatalError, Final, Partial, Status
-from common.inbox import AudioBlock, DeviceLost, EndOfInput, Gap, Inbox, Message
-from common.serve import Loop
-from common.utterance import Partials
-from common.vad import FRAME_SAMPLES
+from common.run.serve import Loop
+from common.settings.flags import StreamingConfig
+from common.sources import microphone as module
+from common.sources.inbox import AudioBlock, DeviceLost, EndOfInput, Gap, Inbox, Message
+from common.sources.microphone import Microphone
+from common.speech.utterance import Partials
+from common.speech.vad import FRAME_SAMPLES
+from common.wire.events import ErrorEvent, Event, FatalError, Final, Partial, Status
 from tests.service.scripted import ScriptedEngine, audio, service
 
 PATIENCE = 20.0  # seconds that a test waits for what takes none

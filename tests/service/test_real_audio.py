@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.config import StreamingConfig
-from common.recognizer import Hypothesis
-from common.service import Service
-from common.utterance import Partials
+from common.engines.seam import Hypothesis
+from common.settings.flags import StreamingConfig
+from common.speech.service import Service
+from common.speech.utterance import Partials
 from tests.accuracy.through import vad
 from tests.audio import REAL_AUDIO, read, real_recordings
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from common.config import StreamingConfig
-from common.events import ErrorEvent, FatalError, Final, Partial
-from common.service import Service
-from common.utterance import Partials
-from common.vad import FRAME_SAMPLES
+from common.settings.flags import StreamingConfig
+from common.speech.service import Service
+from common.speech.utterance import Partials
+from common.speech.vad import FRAME_SAMPLES
+from common.wire.events import ErrorEvent, FatalError, Final, Partial
 from tests.service.scripted import FrameVad, ScriptedEngine, audio, events_of, service
 
 SURE = pytest.approx(0.9048, abs=1e-4)  # exp(-0.1), the posterior of every scripted token

@@ -8,15 +8,15 @@ from typing import Any, Iterator
 
 import numpy as np
 
-from common.config import StreamingConfig
-from common.events import ErrorEvent, FatalError
-from common.inbox import Message
-from common.output import Clock, Output
-from common.recognizer import Hypothesis
-from common.serve import Loop
-from common.service import Service
-from common.utterance import Partials
-from common.vad import FRAME_SAMPLES
+from common.engines.seam import Hypothesis
+from common.run.serve import Loop
+from common.settings.flags import StreamingConfig
+from common.sources.inbox import Message
+from common.speech.service import Service
+from common.speech.utterance import Partials
+from common.speech.vad import FRAME_SAMPLES
+from common.wire.events import ErrorEvent, FatalError
+from common.wire.line_writer import Clock, Output
 from tests.service.scripted import TOKENS
 from tests.service.world import World, positions
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from common.commands import parse_line
-from common.config import SAMPLE_RATE
-from common.events import FatalError
-from common.inbox import AudioBlock, BadLine, Command, DeviceLost, EndOfCommands, Gap, Inbox
-from common.vad import FRAME_SAMPLES
+from common.settings.flags import SAMPLE_RATE
+from common.sources.inbox import AudioBlock, BadLine, Command, DeviceLost, EndOfCommands, Gap, Inbox
+from common.speech.vad import FRAME_SAMPLES
+from common.wire.command_lines import parse_line
+from common.wire.events import FatalError
 
 FIRST = 1 << 16  # position of the world's first sample: behind it no noise of our own can be taken for one
 SCALE = float(1 << 24)  # whole numbers up to here are exact in float32

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from common.events import Ack, ErrorEvent, Event, Final, Partial, to_line
+from common.wire.events import Ack, ErrorEvent, Event, Final, Partial, to_line
 from tests.audio import ROOT
 from tools.check_events import check
 

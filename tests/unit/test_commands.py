@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.commands import LONGEST_LINE, Audio, AudioEnd, Lines, parse_line
-from common.inbox import BadLine, Command
+from common.sources.inbox import BadLine, Command
+from common.wire.command_lines import LONGEST_LINE, Audio, AudioEnd, Lines, parse_line
 
 
 def parsed(takes_audio: bool = False, **content: Any) -> Any:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from common.command_line import flag_of
-from common.commands import APPEND, CONTROL, END, KINDS
-from common.config import SliceConfig, StreamingConfig
+from common.settings.command_line import flag_of
+from common.settings.flags import SliceConfig, StreamingConfig
+from common.wire.command_lines import APPEND, CONTROL, END, KINDS
 from tests.audio import ROOT
 
 READMES = ["README.md", "README.en.md"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.endpoint import End, Endpointer, EndpointSettings, Silence, Start
+from common.speech.endpoint import End, Endpointer, EndpointSettings, Silence, Start
 
 SETTINGS = EndpointSettings(endpoint_silence=4, min_speech=3, pre_roll=2, max_utterance=40)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.events import Extra, Final, Partial, TimedWord
+from common.wire.events import Extra, Final, Partial, TimedWord
 from tools.evaluate import arguments_of, is_number, recordings, settings, stretch
 from tools.evaluation_report import markdown, table
 from tools.paced import listen

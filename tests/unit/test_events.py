@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from common.events import ErrorEvent, FatalError, Final, Partial, describe, to_line
+from common.wire.events import ErrorEvent, FatalError, Final, Partial, describe, to_line
 
 ID = "a8c1" * 8
 

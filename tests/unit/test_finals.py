@@ -9,10 +9,10 @@ from typing import Any, Iterator, Sequence
 import numpy as np
 import pytest
 
-from common.events import ErrorEvent, Extra, Final
-from common.finals import ENDING_SEC, Finals, UtteranceAudio
-from common.hotword_list import Hotword
-from common.inbox import Inbox, StdoutGone
+from common.finals.polish import ENDING_SEC, Finals, UtteranceAudio
+from common.settings.hotword_list import Hotword
+from common.sources.inbox import Inbox, StdoutGone
+from common.wire.events import ErrorEvent, Extra, Final
 
 FINAL = Final("a" * 32, "你好世界", 0.9)
 

@@ -15,18 +15,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from common.audio import pcm as pcm_module
-from common.audio.convert import Converter
-from common.audio.pcm import PcmSource
-from common.commands import Lines, parse_line
-from common.config import DEMO_MODEL
-from common.control import Control
-from common.events import Ack, ErrorEvent, FatalError, to_line
-from common.geometry import Geometry
-from common.hotword_list import GREATEST_WEIGHT, LEAST_WEIGHT, MAX_LENGTH, parse_hotwords
-from common.inbox import AudioBlock, BadLine, Command, EndOfCommands, Inbox
-from common.model_files import read_folder
-from common.stdin import LineReader
+from common.engines.geometry import Geometry
+from common.engines.model_folder import read_folder
+from common.run.carry_out import Control
+from common.settings.flags import DEMO_MODEL
+from common.settings.hotword_list import GREATEST_WEIGHT, LEAST_WEIGHT, MAX_LENGTH, parse_hotwords
+from common.sources import raw_pcm as pcm_module
+from common.sources.inbox import AudioBlock, BadLine, Command, EndOfCommands, Inbox
+from common.sources.raw_pcm import PcmSource
+from common.sources.resampling import Converter
+from common.sources.stdin_lines import LineReader
+from common.wire.command_lines import Lines, parse_line
+from common.wire.events import Ack, ErrorEvent, FatalError, to_line
 from tests.service.scripted import ScriptedEngine, service
 
 MUTABLE = ("config.yaml", "tokens.json", "am.mvn", "configuration.json")
@@ -50,7 +50,7 @@ streams = st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([b"\n", b"\
 def test_lines_are_the_same_however_their_bytes_are_cut_and_one_too_long_is_told_once(
     data: bytes, places: list[int]
 ) -> None:
-    with mock.patch("common.commands.LONGEST_LINE", 30):
+    with mock.patch("common.wire.command_lines.LONGEST_LINE", 30):
         lines = Lines()
         found = [line for piece in cut(data, places) for line in lines.feed(piece)] + list(lines.end())
     whole = [line for line in data.split(b"\n") if line.strip() or len(line) > 30]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from common.itn import InverseTextNormalizer, load_itn
+from common.finals.numbers import InverseTextNormalizer, load_itn
 from tests.audio import ROOT
 
 pytestmark = pytest.mark.skipif(sys.version_info < (3, 9), reason="wetext needs Python 3.9")
@@ -117,7 +117,7 @@ def test_it_connects_to_nothing_and_prints_nothing() -> None:
 import socket
 def refuse(*arguments): raise SystemExit("it connects")
 socket.socket.connect = socket.getaddrinfo = refuse
-from common.itn import load_itn
+from common.finals.numbers import load_itn
 assert load_itn()("二十") == "20"
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=str(ROOT), capture_output=True, check=False, timeout=60)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from common.punctuation import with_marks
+from common.finals.punctuation import with_marks
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from typing import Any, Iterator
 import jsonschema
 import pytest
 
-from common.commands import APPEND, CONTROL, END, KINDS, BadLine, parse_line
-from common.config import CommonConfig
-from common.events import Ack, ErrorEvent, Event, FatalError, Final, Partial, describe, to_line
-from common.settings import check_field
-from common.stats import Stats
+from common.run.statistics import Stats
+from common.settings.checks import check_field
+from common.settings.flags import CommonConfig
+from common.wire.command_lines import APPEND, CONTROL, END, KINDS, BadLine, parse_line
+from common.wire.events import Ack, ErrorEvent, Event, FatalError, Final, Partial, describe, to_line
 from tests.service.test_control import answer, controlled
 from tests.unit.test_check_extended import STATUS, event
 from tests.unit.test_documents import PROTOCOL, error_codes, read

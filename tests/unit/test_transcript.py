@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.transcript import join, render, settled, words
+from common.text.tokens_to_words import join, render, settled, words
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,54 @@
+"""Which device computes, and packages that may be missing."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import platform
+from typing import Any
+
+from common.settings.checks import bad_setting
+from common.wire.events import FatalError, describe
+
+INSTALL = "pip install -r requirements.txt"
+NVIDIA_DRIVER = {"Windows": "nvcuda.dll"}.get(platform.system(), "libcuda.so.1")
+
+
+def import_or_explain(package: str) -> Any:
+    """The package, or FatalError ``dependency_missing`` with the command that installs it."""
+    try:
+        return importlib.import_module(package)
+    except Exception as error:  # a broken package raises anything at all
+        raise FatalError("dependency_missing", describe(error, INSTALL)) from error
+
+
+def choose_device(wanted: str) -> str:
+    """``wanted`` as torch names it. auto is CUDA where there is one, else the CPU: MPS only when asked for, as the
+    streaming path is not tested on it. torch is imported only where a GPU may be meant.
+
+    Raises FatalError ``config_invalid`` for a device that this machine does not have.
+    """
+    if wanted == "cpu" or (wanted == "auto" and not _has_nvidia_driver()):
+        return "cpu"
+    torch = import_or_explain("torch")
+    if wanted == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    if wanted.startswith("cuda"):
+        index = int(wanted[5:] or 0)
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if index >= count:
+            raise bad_setting(
+                f"--device {wanted}: torch {torch.__version__} sees {count} CUDA device(s); use --device cpu"
+            )
+        return f"cuda:{index}"
+    if not torch.backends.mps.is_available():
+        raise bad_setting("--device mps: torch sees no Apple GPU here; use --device cpu")
+    return wanted
+
+
+def _has_nvidia_driver() -> bool:
+    try:
+        ctypes.CDLL(NVIDIA_DRIVER)
+    except OSError:
+        return False
+    return True

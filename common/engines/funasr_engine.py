@@ -1,0 +1,185 @@
+"""The reference engine: FunASR's own streaming Paraformer, one chunk at a time.
+
+It runs what ``AutoModel.generate`` runs, in the same order, and keeps what that throws away: token ids
+over the whole utterance and their log-posteriors. ``funasr`` is imported when a model is loaded.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import sys
+from typing import Any, Sequence
+
+import numpy as np
+
+from common.engines.device import INSTALL, import_or_explain
+from common.engines.model_folder import ModelFiles, checked_state, failed
+from common.engines.quiet import quiet_noise
+from common.engines.seam import SHORTEST_LAST_PIECE, Hypothesis, best_of
+from common.settings.flags import LFR_FRAME_SAMPLES, ModelConfig
+from common.wire.events import FatalError, describe
+
+
+class FunasrEngine:
+    """A loaded ParaformerStreaming with its frontend; one cache per session makes sessions independent."""
+
+    def __init__(
+        self, model: Any, frontend: Any, build: dict[str, Any], token_list: Sequence[str], config: ModelConfig
+    ) -> None:
+        self.model = model
+        self.frontend = frontend
+        self.token_list = token_list
+        self.about: tuple[tuple[str, Any], ...] = ()
+        self.device = build["device"]
+        self._build = build
+        self._cache_conf = {
+            "encoder_conf": build["encoder_conf"],
+            "frontend_conf": build["frontend_conf"],
+            "chunk_size": list(config.chunk_size),
+            "encoder_chunk_look_back": config.encoder_chunk_look_back,
+            "decoder_chunk_look_back": config.decoder_chunk_look_back,
+        }
+        self.chunk_samples = config.chunk_size[1] * LFR_FRAME_SAMPLES
+
+    def configured(self, config: ModelConfig) -> FunasrEngine:
+        """The same loaded model with the chunk size and the look-backs of ``config``."""
+        return FunasrEngine(self.model, self.frontend, self._build, self.token_list, config)
+
+    def session(self) -> FunasrSession:
+        return FunasrSession(self)
+
+    def new_cache(self) -> dict[str, Any]:
+        cache: dict[str, Any] = self.model.init_cache({}, **self._cache_conf)
+        return cache
+
+    def decode(self, samples: np.ndarray, cache: dict[str, Any], is_final: bool, until: int = 0) -> Hypothesis:
+        """Decode one chunk (float32, at least 960 samples) and advance ``cache`` in place.
+
+        FunASR does not say where a token fired: all are said to have done so at ``until``, the chunk's last sample.
+        """
+        import torch
+
+        with torch.inference_mode():
+            speech = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))[None, :]
+            features, lengths = self.frontend(speech, [speech.shape[1]], cache=cache["frontend"], is_final=is_final)
+            features = features.to(device=self.device, dtype=torch.float32)
+            encoded, encoded_lengths = self.model.encode_chunk(features, lengths, cache=cache, is_final=is_final)
+            fired = self.model.calc_predictor_chunk(encoded, encoded_lengths, cache=cache, is_final=is_final)
+            embeds, count = fired[:2]
+            if int(count.max()) < 1:
+                return Hypothesis()
+            log_probs, _ = self.model.cal_decoder_with_predictor_chunk(
+                encoded, encoded_lengths, embeds, count, cache=cache
+            )
+            posteriors = log_probs[0, : int(count[0])].cpu().numpy()
+        return best_of(posteriors, [until] * len(posteriors))
+
+
+class FunasrSession:
+    """One utterance: pending samples, FunASR's cache, and what is committed."""
+
+    def __init__(self, engine: FunasrEngine) -> None:
+        self._engine = engine
+        self._cache = engine.new_cache()
+        self._pending = np.zeros(0, dtype=np.float32)
+        self._heard = 0
+        self._committed = Hypothesis()
+
+    def accept(self, samples: np.ndarray) -> Hypothesis | None:
+        self._heard += len(samples)
+        self._pending = np.concatenate([self._pending, samples])
+        chunk = self._engine.chunk_samples
+        if len(self._pending) < chunk:
+            return None
+        while len(self._pending) >= chunk:
+            piece, self._pending = self._pending[:chunk], self._pending[chunk:]
+            decoded = self._heard - len(self._pending)
+            self._committed += self._engine.decode(piece, self._cache, is_final=False, until=decoded)
+        return self._committed
+
+    def peek(self) -> Hypothesis:
+        if self._heard == 0:
+            return Hypothesis()
+        # FunASR changes the cache's lists in place; a deep copy costs 5 ms at the real geometry.
+        return self._committed + self._last(copy.deepcopy(self._cache))
+
+    def finish(self) -> Hypothesis:
+        if self._heard == 0:  # FunASR decodes zeros here, and may invent a token
+            return Hypothesis()
+        return self._committed + self._last(self._cache)
+
+    def _last(self, cache: dict[str, Any]) -> Hypothesis:
+        missing = max(0, SHORTEST_LAST_PIECE - len(self._pending))
+        piece = np.concatenate([self._pending, quiet_noise(self._heard, missing)])
+        return self._engine.decode(piece, cache, is_final=True, until=self._heard)
+
+
+def load_funasr(config: ModelConfig, files: ModelFiles, device: str) -> FunasrEngine:
+    """FunASR's own model from a checked folder, warmed up by one real inference.
+
+    Raises FatalError: ``model_load_failed`` for the folder, ``dependency_missing`` for torch or FunASR.
+    """
+    model, build = build_checked(files, build_arguments(files, config.threads, device))
+    engine = FunasrEngine(model, build["frontend"], build, files.tokens, config)
+    engine.decode(quiet_noise(0, engine.chunk_samples), engine.new_cache(), is_final=True)
+    return engine
+
+
+def build_checked(files: ModelFiles, arguments: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """What AutoModel.build_model makes of ``arguments``, with the checkpoint of ``files`` in it, every tensor checked.
+
+    Raises FatalError: ``model_load_failed`` for the folder, ``dependency_missing`` for torch or FunASR.
+    """
+    AutoModel = import_automodel()
+    try:
+        model, build = AutoModel.build_model(**arguments)
+    except Exception as error:
+        raise failed(error, f"{files.path('config.yaml')} does not describe a model that FunASR can build") from error
+    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    model.load_state_dict(checked_state(files, shapes), strict=True)
+    return model.to(arguments["device"]).eval(), build
+
+
+def import_automodel() -> Any:
+    """FunASR's AutoModel class. A torchaudio that is installed but cannot load (it raises OSError beside a CPU
+    build of torch) would break the import; FunASR does without one that is not installed."""
+    try:
+        import torchaudio  # noqa: F401
+    except Exception:  # whatever it is: the package is of no use
+        sys.modules["torchaudio"] = None  # type: ignore[assignment]
+    os.environ.setdefault("MODELSCOPE_LOG_LEVEL", "40")
+    funasr = import_or_explain("funasr")
+    try:
+        return funasr.AutoModel
+    except Exception as error:  # imported lazily: what it needs may still be missing
+        raise FatalError("dependency_missing", describe(error, INSTALL)) from error
+
+
+def build_arguments(files: ModelFiles, threads: int, device: str) -> dict[str, Any]:
+    """What AutoModel.build_model needs, from a checked folder; never a path to code or to a checkpoint."""
+    conf = files.config
+    tokenizer_conf = dict(
+        conf.get("tokenizer_conf") or {},
+        token_list=str(files.path("tokens.json")),
+        seg_dict=str(files.path("seg_dict")),
+    )
+    frontend_conf = dict(conf["frontend_conf"], cmvn_file=str(files.path("am.mvn")), dither=0.0)
+    return {
+        "model": conf["model"],
+        "model_conf": dict(conf.get("model_conf") or {}),
+        "encoder": conf["encoder"],
+        "encoder_conf": dict(conf["encoder_conf"]),
+        "decoder": conf["decoder"],
+        "decoder_conf": dict(conf["decoder_conf"]),
+        "predictor": conf["predictor"],
+        "predictor_conf": dict(conf["predictor_conf"]),
+        "frontend": conf["frontend"],
+        "frontend_conf": frontend_conf,
+        "tokenizer": conf["tokenizer"],
+        "tokenizer_conf": tokenizer_conf,
+        "device": device,
+        "ncpu": threads,
+        "disable_update": True,
+        "disable_log": True,
+    }

@@ -1,0 +1,217 @@
+"""The files of a model folder: found, checked, read. Nothing in them is executed."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import re
+import reprlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping
+
+from common.engines.device import import_or_explain
+from common.settings.flags import DEMO_MODEL, CommonConfig
+from common.wire.events import FatalError, describe
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A model that can be given as a folder or downloaded.
+
+    ``flag`` gives a folder; ``files`` must be in it; ``classes`` are the FunASR classes that its config.yaml must name.
+    ``hub_names``: by --hub. ``size``: of the download. ``instead``: what to do where there is no network.
+    """
+
+    name: str
+    flag: str
+    files: tuple[str, ...]
+    classes: Mapping[str, str]
+    hub_names: Mapping[str, str]
+    size: str
+    instead: str
+
+
+STREAMING = Kind(
+    name="paraformer-zh-streaming",
+    flag="--model-dir",
+    files=("am.mvn", "config.yaml", "configuration.json", "model.pt", "seg_dict", "tokens.json"),
+    classes={
+        "model": "ParaformerStreaming",
+        "encoder": "SANMEncoderChunkOpt",
+        "decoder": "ParaformerSANMDecoder",
+        "predictor": "CifPredictorV2",
+        "frontend": "WavFrontendOnline",
+        "tokenizer": "CharTokenizer",
+    },
+    hub_names={
+        "ms": "iic/speech_paraformer-large_asr_nat-zh-cn-16k-common-vocab8404-online",
+        "hf": "funasr/paraformer-zh-streaming",
+    },
+    size="880 MB",
+    instead="give a downloaded folder with --model-dir, or try --demo",
+)
+FILES, HUB_NAMES = STREAMING.files, STREAMING.hub_names
+AGAIN = "download the model again, or copy all of its files from a folder that works"
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A checked folder: its configuration (config.yaml) and its tokens, whose index is the token id."""
+
+    folder: Path
+    config: dict[str, Any]
+    tokens: list[str]
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+
+def failed(error: BaseException, advice: str = AGAIN) -> FatalError:
+    return FatalError("model_load_failed", describe(error, advice))
+
+
+def find_model(config: CommonConfig) -> ModelFiles:
+    """The folder that ``config`` asks for, downloaded if need be, and checked.
+
+    Raises FatalError ``model_load_failed`` naming the file that is missing, damaged or foreign.
+    """
+    if config.model_dir is not None:
+        return read_folder(Path(config.model_dir))
+    if config.demo:
+        return read_folder(DEMO_MODEL)
+    return read_folder(Path(cached_or_downloaded(config.hub)))
+
+
+def cached_or_downloaded(hub: str, kind: Kind = STREAMING) -> str:
+    """Path of the hub's model: from its cache without touching the network, else downloaded once."""
+    cached = in_cache(hub, kind)
+    if cached is not None:
+        return str(cached)
+    log.info("downloading %s (about %s, once)", kind.hub_names[hub], kind.size)
+    try:
+        return str(_snapshot_download(hub)(kind.hub_names[hub]))
+    except FatalError:
+        raise
+    except Exception as error:
+        other = "hf" if hub == "ms" else "ms"
+        raise failed(error, f"check the network, try --hub {other}, {kind.instead}") from error
+
+
+def in_cache(hub: str, kind: Kind) -> Path | None:
+    """The hub's model in its cache, or None if it is not there or not whole. Never touches the network."""
+    try:
+        folder = Path(_snapshot_download(hub)(kind.hub_names[hub], local_files_only=True))
+    except FatalError:
+        raise
+    except Exception as error:  # not in the cache: each hub has its own error for that
+        log.debug("not in the cache: %s", error)
+        return None
+    return folder if all((folder / name).is_file() for name in kind.files) else None
+
+
+def _snapshot_download(hub: str) -> Any:
+    package = "modelscope" if hub == "ms" else "huggingface_hub"
+    try:
+        return importlib.import_module(package).snapshot_download
+    except Exception as error:
+        raise FatalError("dependency_missing", describe(error, f"pip install {package}")) from error
+
+
+def read_folder(folder: Path, kind: Kind = STREAMING) -> ModelFiles:
+    """Check that its files are there and belong together, without loading the checkpoint."""
+    if not folder.is_dir():
+        raise failed(
+            FileNotFoundError(f"no model folder {folder}"), f"check {kind.flag}, or leave it out to download the model"
+        )
+    for name in kind.files:
+        path = folder / name
+        if not path.is_file():
+            raise failed(FileNotFoundError(f"{name} is missing in {folder}"))
+        if path.stat().st_size == 0:
+            raise failed(ValueError(f"{path} is empty"))
+    conf = _read_config(folder / "config.yaml", kind)
+    if "configuration.json" in kind.files:
+        _read_json(folder / "configuration.json", dict)
+    tokens = _read_json(folder / "tokens.json", list)
+    if not all(isinstance(token, str) for token in tokens):
+        raise failed(ValueError(f"{folder / 'tokens.json'} is not a list of tokens"))
+    if "am.mvn" in kind.files:
+        _check_mean_and_variance(folder / "am.mvn", conf)
+    return ModelFiles(folder, conf, tokens)
+
+
+def _read_json(path: Path, kind: type) -> Any:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise failed(ValueError(f"{path} is damaged: {error}")) from error
+    if not isinstance(content, kind):
+        raise failed(ValueError(f"{path} does not hold a JSON {kind.__name__}"))
+    return content
+
+
+def _read_config(path: Path, kind: Kind) -> dict[str, Any]:
+    """config.yaml, with the classes of ``kind``: any other name is refused."""
+    import yaml
+
+    try:
+        conf = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except Exception as error:  # of what is only half YAML its constructors raise whatever they meet
+        raise failed(ValueError(f"{path} is damaged: {error}")) from error
+    if not isinstance(conf, dict):
+        raise failed(ValueError(f"{path} is not a FunASR configuration"))
+    for part, name in kind.classes.items():
+        if conf.get(part) != name:
+            raise failed(
+                ValueError(f"{path} describes another model: {part} is {reprlib.repr(conf.get(part))}, not {name!r}"),
+                f"give {kind.flag} a {kind.name} folder",
+            )
+        if part not in ("model", "tokenizer") and not isinstance(conf.get(f"{part}_conf"), dict):
+            raise failed(ValueError(f"{path} has no {part}_conf"))
+    return conf
+
+
+def _check_mean_and_variance(path: Path, conf: dict[str, Any]) -> None:
+    mels, frames = (conf["frontend_conf"].get(key, usual) for key, usual in (("n_mels", 80), ("lfr_m", 1)))
+    if not isinstance(mels, int) or not isinstance(frames, int):
+        raise failed(ValueError(f"{path.parent / 'config.yaml'}: n_mels or lfr_m of frontend_conf is no whole number"))
+    wanted = mels * frames
+    try:
+        content = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise failed(ValueError(f"{path} is damaged: {error}")) from error
+    found = [len(block.split()) for block in re.findall(r"<LearnRateCoef>\s+0\s+\[([^\]]*)\]", content)]
+    if found != [wanted, wanted]:
+        raise failed(ValueError(f"{path} holds {found or 'no'} values, the model needs [{wanted}, {wanted}]"))
+
+
+def checked_state(files: ModelFiles, wanted: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """The checkpoint's tensors of these names and shapes, read as plain tensors (``weights_only``), every one checked.
+
+    FunASR's own loader goes on with random weights where a tensor is missing or has another shape.
+    Raises FatalError ``model_load_failed``.
+    """
+    torch = import_or_explain("torch")
+    path = files.path("model.pt")
+    try:
+        state = torch.load(str(path), map_location="cpu", weights_only=True)
+    except Exception as error:  # truncated archives, pickled code, foreign formats: each has its own type
+        raise failed(ValueError(f"{path} is damaged or not a checkpoint: {error}")) from error
+    for key in ("state_dict", "model_state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(key), dict):
+            state = state[key]
+    if not isinstance(state, dict):
+        raise failed(ValueError(f"{path} holds no tensors"))
+    state = {key[7:] if key.startswith("module.") else key: value for key, value in state.items()}
+    wrong = [key for key, shape in wanted.items() if getattr(state.get(key), "shape", None) != shape]
+    if wrong:
+        what = "is missing or has another shape in"
+        raise failed(
+            ValueError(f"{wrong[0]} (and {len(wrong) - 1} more tensors) {what} {path}"),
+            "model.pt, config.yaml and tokens.json must come from the same model: " + AGAIN,
+        )
+    return {key: state[key] for key in wanted}

@@ -1,0 +1,74 @@
+"""One utterance on our own engine: features, the state of the network, and what is committed."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import numpy as np
+
+from common.engines.features import Features, Frontend
+from common.engines.quiet import quiet_noise
+from common.engines.seam import SHORTEST_LAST_PIECE, Hypothesis
+from common.engines.streaming_step import Network, Shape, first_state, step
+from common.settings.flags import LFR_FRAME_SAMPLES, ModelConfig
+
+
+class ParaformerEngine:
+    """A loaded network; sessions share nothing but its weights."""
+
+    def __init__(self, network: Network, frontend: Frontend, shape: Shape, token_list: Sequence[str]) -> None:
+        self.network = network
+        self.frontend = frontend
+        self.shape = shape
+        self.token_list = token_list
+        self.about: tuple[tuple[str, Any], ...] = ()
+
+    def configured(self, config: ModelConfig) -> ParaformerEngine:
+        """The same loaded network with the chunk size and the look-backs of ``config``; not on OpenVINO, whose graphs
+        have fixed shapes."""
+        return ParaformerEngine(self.network, self.frontend, Shape.of(config), self.token_list)
+
+    def session(self) -> ParaformerSession:
+        return ParaformerSession(self)
+
+    def warm_up(self) -> np.ndarray:
+        """Run both halves of the network once; returns some numbers of what came out."""
+        geometry, shape = self.network.geometry, self.shape
+        rows = quiet_noise(0, (shape.overlap + shape.chunk) * geometry.inputs).reshape(-1, geometry.inputs) * 1000
+        encoded = self.network.encode(rows, (), 0)
+        decoded = self.network.decode(encoded.hidden[:1], encoded.hidden, None, None, shape.decoder_rows)
+        return np.concatenate([encoded.hidden[-1, :8], decoded.log_probs[0, :8]])
+
+
+class ParaformerSession:
+    def __init__(self, engine: ParaformerEngine) -> None:
+        self._network, self._shape = engine.network, engine.shape
+        self._features = Features(engine.frontend)
+        self._state = first_state(engine.network.geometry, engine.shape)
+        self._pending = 0  # samples behind the last chunk
+        self._heard = 0  # samples
+        self._committed = Hypothesis()
+
+    def accept(self, samples: np.ndarray) -> Hypothesis | None:
+        self._features.accept(samples)
+        self._heard += len(samples)
+        self._pending += len(samples)
+        chunk = self._shape.chunk * LFR_FRAME_SAMPLES
+        if self._pending < chunk:
+            return None
+        while self._pending >= chunk:
+            self._pending -= chunk
+            rows = self._features.take(self._shape.chunk)
+            decoded, self._state = step(self._network, self._shape, rows, self._state)
+            self._committed += decoded
+        return self._committed
+
+    def peek(self) -> Hypothesis:
+        if self._heard == 0:
+            return Hypothesis()
+        noise = quiet_noise(self._heard, max(0, SHORTEST_LAST_PIECE - self._pending))
+        tail, _ = step(self._network, self._shape, self._features.rest(noise), self._state, is_final=True)
+        return self._committed + tail
+
+    def finish(self) -> Hypothesis:
+        return self.peek()

@@ -1,0 +1,1 @@
+"""What a final passes through before it is printed, each step opt-in."""

@@ -1,0 +1,91 @@
+"""What surrounds a pipeline in both scripts: stdout, settings, signals, and the way out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import uuid
+from typing import Callable, NoReturn, TypeVar
+
+from common import __version__
+from common.run.ending import ENDING
+from common.settings.command_line import build_parser, parse
+from common.settings.flags import CommonConfig
+from common.wire.events import EXIT_FATAL, EXIT_OK, ErrorEvent, FatalError, Status, describe
+from common.wire.line_writer import Output, ReaderGone, StdoutFailed
+
+Config = TypeVar("Config", bound=CommonConfig)
+
+
+def run(config: Config, pipeline: Callable[[Config, Output], int], description: str) -> NoReturn:
+    """Run ``pipeline`` as a process and exit with its status; the error event of whatever is fatal is printed.
+
+    stdout is claimed first. The process leaves without tearing down the interpreter, which takes torch up to a second.
+    """
+    status = _status(config, pipeline, description)
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _status(config: Config, pipeline: Callable[[Config, Output], int], description: str) -> int:
+    try:
+        output = ENDING.output = Output.claim_stdout()
+        output.on_failure = ENDING.reader_gone
+        ENDING.watch_signals()  # behind the claim: a stdout that is closed must not become a socket of ours
+        try:
+            status = _run(config, pipeline, description, output)
+        except FatalError as error:
+            output.write(ErrorEvent(uuid.uuid4().hex, error.error_code, str(error)))
+            status = error.exit_status
+        output.close()
+        return status
+    except ReaderGone:
+        return EXIT_OK
+    except StdoutFailed as error:
+        print(f"stdout cannot be written: {error}", file=sys.stderr)
+        return EXIT_FATAL
+
+
+def _run(config: Config, pipeline: Callable[[Config, Output], int], description: str, output: Output) -> int:
+    parser = build_parser(config, description)
+    instead = parser.add_argument_group("instead of running")
+    instead.add_argument("--help", "-h", action="store_true", help="print this and exit")
+    instead.add_argument("--version", action="store_true", help="print the version and exit")
+    instead.add_argument("--doctor", action="store_true", help="check the installation and say what mends it")
+    instead.add_argument("--list-devices", action="store_true", help="list the microphones and exit")
+    config, values = parse(config, parser)
+    output.extended = config.extended
+    if values.help or values.version:
+        output.write_text(parser.format_help() if values.help else f"{__version__}\n")
+        return EXIT_OK
+    start_log(config.log_level)
+    if values.list_devices:
+        from common.sources.devices import list_devices
+
+        output.write_text(list_devices())
+        return EXIT_OK
+    if values.doctor:
+        from common.doctor.report import report
+
+        return report(config, output.write_text)
+    output.write(Status(uuid.uuid4().hex, "loading"))
+    try:
+        return pipeline(config, output)
+    except (FatalError, ReaderGone, StdoutFailed):
+        raise
+    except Exception as error:
+        logging.getLogger(__name__).debug("internal error", exc_info=True)
+        raise FatalError(
+            "internal_error", describe(error, "--log-level debug prints where; please report it")
+        ) from error
+
+
+def start_log(level: str) -> None:
+    """Log to stderr: our own messages from ``level`` on, other packages' from warning on (debug: all)."""
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s", level=logging.WARNING, force=True)
+    logging.getLogger("common").setLevel(level.upper())
+    logging.getLogger("asr").setLevel(level.upper())
+    if level == "debug":
+        logging.getLogger().setLevel(logging.INFO)

@@ -1,0 +1,69 @@
+"""The command line of both scripts, made from the fields of their configuration; pure."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields, replace
+from typing import Any, NoReturn, Sequence, TypeVar
+
+from common.settings.checks import bad_setting
+from common.settings.flags import CommonConfig
+
+Config = TypeVar("Config", bound=CommonConfig)
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with a bad command line as ``config_invalid`` instead of a usage text."""
+
+    def error(self, message: str) -> NoReturn:
+        raise bad_setting(f"{message}; --help lists every flag")
+
+
+def flag_of(field: Any) -> str:
+    name: str = field.metadata["flag"] or field.name
+    return "--" + name.replace("_", "-")
+
+
+def build_parser(config: CommonConfig, description: str) -> argparse.ArgumentParser:
+    """A parser with a flag for every field of ``config``, grouped, its value there as the default."""
+    parser = _Parser(description=description, allow_abbrev=False, add_help=False, formatter_class=_Help)
+    groups: dict[str, Any] = {}
+    for field in fields(config):
+        name = field.metadata["group"]
+        if name not in groups:
+            groups[name] = parser.add_argument_group(name)
+        groups[name].add_argument(flag_of(field), **_options(field, getattr(config, field.name)))
+    return parser
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=32, width=110)
+
+
+def _options(field: Any, value: Any) -> dict[str, Any]:
+    options: dict[str, Any] = {"dest": field.name, "default": None, "help": field.metadata["help"]}
+    if isinstance(value, bool):
+        options["action"] = "store_true"
+        return options
+    options["metavar"] = field.metadata["metavar"]
+    if value not in (None, ()):
+        shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+        options["help"] += f" (default {shown})"
+    return options
+
+
+def parse(
+    config: Config, parser: argparse.ArgumentParser, arguments: Sequence[str] | None = None
+) -> tuple[Config, argparse.Namespace]:
+    """``config`` with what the command line says, and the values of all flags.
+
+    Raises FatalError ``config_invalid`` for a flag or a value that cannot be used.
+    """
+    values = parser.parse_args(arguments)
+    given = {}
+    for field in fields(config):
+        value = getattr(values, field.name)
+        if value is not None:
+            given[field.name] = field.metadata["check"](flag_of(field), value)
+    return replace(config, **given).checked(), values

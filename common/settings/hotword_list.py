@@ -1,0 +1,100 @@
+"""The hotwords that a user writes: on the command line, in a file, in CONFIG or in a command."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Iterator
+
+from common.settings.checks import bad_setting
+
+# FunASR's runtime reads a line "阿里巴巴 20"; 20 is the default of its --fst-inc-wts, and its users are advised to
+# stay between 1 and 100.
+DEFAULT_WEIGHT = 20.0
+LEAST_WEIGHT, GREATEST_WEIGHT = 1.0, 100.0
+MAX_LENGTH = 40  # characters: room for a phrase of English words
+MAX_WORDS = 10_000
+MAX_FILE_BYTES = 2_000_000
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+_COMMENT = re.compile(r"(^|\s)#.*")
+
+
+@dataclass(frozen=True)
+class Hotword:
+    """``text`` in Unicode's NFKC form, words of it apart by one blank; ``weight`` on FunASR's scale, 1…100."""
+
+    text: str
+    weight: float = DEFAULT_WEIGHT
+
+
+def parse_hotwords(name: str, value: Any) -> tuple[Hotword, ...]:
+    """The hotwords in ``value``, each once, with the weight it was given last.
+
+    ``"词 词"``: words between blanks. ``"@FILE"``: one a line, with an optional weight as FunASR writes it
+    (``词 20``), in UTF-8; ``#`` begins a comment. A list or tuple of strings: each as a line of a file, without
+    comments. Hotwords in it are left as they are. ``name`` is what messages call the setting.
+
+    Raises FatalError ``config_invalid``, naming file and line.
+    """
+    if isinstance(value, str) and value.startswith("@"):
+        lines: Iterator[tuple[str, Any]] = _lines_of_file(name, Path(value[1:].strip()))
+    elif isinstance(value, str):
+        lines = _words_of_line(name, value)
+    elif isinstance(value, (list, tuple)):
+        lines = ((f"{name}, entry {number}", entry) for number, entry in enumerate(value, 1))
+    else:
+        raise bad_setting(f'{name} must be "WORD WORD", "@FILE" or a list of words, not {value!r}')
+    found: dict[str, Hotword] = {}
+    for where, line in lines:
+        hotword = line if isinstance(line, Hotword) else _hotword(where, line)
+        found[hotword.text] = hotword
+        if len(found) > MAX_WORDS:
+            raise bad_setting(f"{where}: more than {MAX_WORDS} hotwords")
+    return tuple(found.values())
+
+
+def _words_of_line(name: str, line: str) -> Iterator[tuple[str, str]]:
+    for word in line.split():
+        if _NUMBER.fullmatch(word):
+            raise bad_setting(f"{name}: {word} is no word; weights are written in a file, a word a line: {name} @FILE")
+        yield name, word
+
+
+def _lines_of_file(name: str, path: Path) -> Iterator[tuple[str, str]]:
+    """(where it stands, content) of every line that is more than a comment."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise bad_setting(f"{name} @{path}: {error.strerror or error}") from error
+    if len(content) > MAX_FILE_BYTES:
+        raise bad_setting(f"{name} @{path}: larger than {MAX_FILE_BYTES // 1_000_000} MB; is it a list of hotwords?")
+    for number, raw in enumerate(content.split(b"\n"), 1):
+        where = f"{name} @{path}, line {number}"
+        try:
+            line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise bad_setting(f"{where}: not UTF-8 (byte {raw[error.start]:#04x}); save the file as UTF-8") from error
+        line = _COMMENT.sub("", line).strip()
+        if line:
+            yield where, line
+
+
+def _hotword(where: str, line: Any) -> Hotword:
+    if not isinstance(line, str):
+        raise bad_setting(f"{where}: {reprlib.repr(line)} is no string")  # it may be nested deeper than repr can go
+    parts = unicodedata.normalize("NFKC", line).split()
+    weight = DEFAULT_WEIGHT
+    if len(parts) > 1 and _NUMBER.fullmatch(parts[-1]):
+        weight = float(parts.pop())
+    if not LEAST_WEIGHT <= weight <= GREATEST_WEIGHT:
+        raise bad_setting(f"{where}: a weight goes from {LEAST_WEIGHT:g} to {GREATEST_WEIGHT:g}, not {weight:g}")
+    text = " ".join(parts)
+    if not text.isprintable() or not any(character.isalnum() for character in text):
+        raise bad_setting(f"{where}: {line!r} is no word")
+    if len(text) > MAX_LENGTH:
+        raise bad_setting(f"{where}: a hotword has at most {MAX_LENGTH} characters, not {len(text)}: {text[:12]}…")
+    return Hotword(text, weight)

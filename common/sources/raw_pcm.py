@@ -1,0 +1,58 @@
+"""Raw 16-bit little-endian PCM on stdin as a source."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import numpy as np
+
+from common.sources.inbox import AudioBlock, EndOfInput, Inbox, SourceFailed
+from common.sources.resampling import Converter
+from common.wire.events import FatalError, describe
+
+READ_BYTES = 1 << 14
+
+
+class PcmSource:
+    """Reads the descriptor itself, never ``sys.stdin``'s buffer, so that audio is heard when it arrives.
+
+    Raises FatalError ``audio_input_failed`` if stdin is a terminal or closed.
+    """
+
+    is_live = True
+    duration_sec = 0.0  # unknown
+
+    def __init__(self, rate: int, channels: int, channel: int, descriptor: int = 0) -> None:
+        try:
+            mode = os.fstat(descriptor).st_mode
+        except OSError as error:
+            raise FatalError("audio_input_failed", describe(error, "--input - reads raw PCM from stdin")) from error
+        if stat.S_ISCHR(mode) and os.isatty(descriptor):
+            advice = "pipe audio into it: ffmpeg -i FILE -f s16le -ac 1 -ar 16000 - | … --input -"
+            raise FatalError("audio_input_failed", describe(OSError("stdin is a terminal"), advice))
+        self._descriptor = descriptor
+        self._frame_bytes = 2 * channels
+        self._channels = channels
+        self._converter = Converter(rate, channel)
+
+    def run(self, inbox: Inbox) -> None:
+        """Put stdin's audio into ``inbox`` until it ends, then EndOfInput. Runs in a thread of its own."""
+        position = 0
+        rest = b""
+        try:
+            while True:
+                data = os.read(self._descriptor, READ_BYTES)
+                rest += data
+                whole = len(rest) // self._frame_bytes * self._frame_bytes
+                frames = np.frombuffer(rest[:whole], dtype="<i2").astype(np.float32) / 32768
+                rest = rest[whole:]
+                samples = self._converter.convert(frames.reshape(-1, self._channels), last=not data)
+                if len(samples):
+                    inbox.put_audio(AudioBlock(samples, position))
+                position += len(samples)
+                if not data:  # bytes of half a sample at the very end are no sample
+                    break
+            inbox.put(EndOfInput())
+        except Exception as error:
+            inbox.put(SourceFailed(FatalError("audio_input_failed", describe(error, "the pipe into stdin broke"))))

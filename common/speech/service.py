@@ -1,0 +1,217 @@
+"""The service: audio in, events out. It knows no thread, no clock and no stream."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections import deque
+from dataclasses import replace
+from typing import Callable, Iterator, Protocol, Sequence
+
+import numpy as np
+
+from common.engines.seam import Engine
+from common.finals.polish import Finals
+from common.settings.flags import SAMPLE_RATE, CommonConfig
+from common.settings.hotword_list import Hotword
+from common.speech.endpoint import End, Endpointer, EndpointSettings, Start
+from common.speech.utterance import Failures, Partials, Utterance
+from common.speech.vad import FRAME_SAMPLES, HYSTERESIS
+from common.text.hotword_spelling import Lexicon
+from common.wire.events import ErrorEvent, Event, FatalError, Final
+
+log = logging.getLogger(__name__)
+
+SETTLING = 32  # frames: Silero hears some voices up to a second late when nothing was before them
+LOUD = 0.1  # of the power of speech: noise at 10 dB lies below
+LATENESS = 2  # frames that Silero goes on hearing speech behind its end: 68 ms in the middle (docs/recognition.md)
+
+
+class Vad(Protocol):
+    def probability(self, frame: np.ndarray) -> float:
+        """Probability (0…1) that ``FRAME_SAMPLES`` samples are speech."""
+
+    def reset(self) -> None:
+        """Forget the stream."""
+
+
+class Service:
+    """Cuts the stream into frames, asks the endpointer where utterances are, and feeds the open one."""
+
+    def __init__(
+        self,
+        config: CommonConfig,
+        engine: Engine,
+        vad: Vad,
+        partials: Partials,
+        new_trace_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        settling: int = SETTLING,
+        lateness: int = LATENESS,
+        finals: Finals | None = None,
+    ) -> None:
+        settings = endpoint_settings(config, lateness)
+        self._settings = settings
+        self._settling = settling
+        self._lateness = lateness
+        self.about = engine.about
+        self._engine = engine
+        self._vad = vad
+        self._partials = replace(partials, final_differs=finals is not None)
+        self._finals = finals
+        self._threshold = config.vad_threshold
+        self._new_trace_id = new_trace_id
+        self._endpointer = Endpointer(settings)
+        self._history: deque[np.ndarray] = deque(maxlen=settings.pre_roll + settings.min_speech + settling)
+        self._rest = np.zeros(0, dtype=np.float32)  # samples that do not fill a frame yet
+        self._frames = 0  # that the endpointer has counted
+        self._opened = False  # whether an utterance has begun among them
+        self._position = 0  # samples since the stream began, behind the last of those frames
+        self._utterance: Utterance | None = None
+        self._utterances = 0  # that showed text
+        self._failures = Failures()
+        self.set_hotwords(config.hotwords)
+
+    def hear(self, samples: np.ndarray, backlog: int = 0) -> Iterator[Event]:
+        """Take the next 16 kHz mono float32 samples of the stream; ``backlog`` more are already waiting.
+
+        However the stream is cut into blocks, the events are the same. Raises FatalError
+        ``internal_error`` after ten inference failures in a row.
+        """
+        may_peek = self._partials.peek_interval is not None and backlog <= self._partials.peek_interval
+        samples = np.concatenate([self._rest, samples])
+        whole = len(samples) // FRAME_SAMPLES * FRAME_SAMPLES
+        self._rest = samples[whole:]
+        for start in range(0, whole, FRAME_SAMPLES):
+            yield from self._hear_frame(samples[start : start + FRAME_SAMPLES], may_peek)
+
+    def end(self, reason: str = "eof") -> Iterator[Event]:
+        """Finalise the open utterance with every sample that was heard: at the end of the stream, and at a flush.
+
+        Raises FatalError as ``hear`` does, behind the final.
+        """
+        fatal = None
+        if self._utterance is not None:
+            try:
+                yield from self._utterance.feed(self._rest, may_peek=False)
+            except FatalError as error:
+                fatal = error
+            yield from self._finalise(reason)
+        self._cut()
+        if fatal is not None:
+            raise fatal
+
+    def reset(self) -> None:
+        """Drop the open utterance without a final."""
+        self._utterance = None
+        self._cut()
+
+    def restart(self) -> None:
+        """Listen anew after a pause: what comes next has nothing to do with what was heard. No utterance is open."""
+        self._cut()
+        self._vad.reset()
+        self._endpointer = Endpointer(self._settings)
+        self._frames = 0
+        self._opened = False
+
+    def set_endpoint_silence(self, milliseconds: int) -> None:
+        """From the next utterance on; 0: silence ends none."""
+        self._settings = replace(self._settings, endpoint_silence=silent_frames(milliseconds, self._lateness))
+        if self._utterance is None:
+            self._endpointer.settings = self._settings
+
+    def set_hotwords(self, hotwords: Sequence[Hotword]) -> None:
+        """From the next utterance on."""
+        lexicon = Lexicon.build(hotwords, self._engine.token_list) if hotwords else None
+        for warning in lexicon.left_out if lexicon else ():
+            log.warning("%s", warning)
+        self._partials = replace(self._partials, hotwords=lexicon)
+        self._hotwords = tuple(hotwords)
+
+    def _cut(self) -> None:
+        """No sample from before here belongs to what comes."""
+        self._endpointer.close()
+        self._endpointer.settings = self._settings
+        self._history.clear()
+        self._position += len(self._rest)
+        self._rest = self._rest[:0]
+
+    def error(self, error_code: str, message: str) -> ErrorEvent:
+        """An error event of the open utterance, or of none."""
+        trace_id = self._utterance.trace_id if self._utterance is not None else self._new_trace_id()
+        return ErrorEvent(trace_id, error_code, message)
+
+    def _hear_frame(self, frame: np.ndarray, may_peek: bool) -> Iterator[Event]:
+        self._frames += 1
+        self._position += FRAME_SAMPLES
+        self._history.append(frame)
+        threshold = self._threshold - (HYSTERESIS if self._endpointer.is_open else 0.0)
+        is_speech = self._vad.probability(frame) >= threshold
+        transition = self._endpointer.step(is_speech)
+        if isinstance(transition, Start):
+            yield from self._open(transition.first_frame, may_peek)
+        elif self._utterance is not None:
+            yield from self._utterance.feed(frame, may_peek, is_speech)
+        if isinstance(transition, End):
+            yield from self._finalise(transition.reason)
+
+    def _open(self, first_frame: int, may_peek: bool) -> Iterator[Event]:
+        reach_back = self._frames - self._first_loud(first_frame)
+        self._opened = True
+        first_sample = self._position - reach_back * FRAME_SAMPLES
+        speech_start = self._position - min(reach_back, self._settings.min_speech) * FRAME_SAMPLES
+        self._utterance = Utterance(
+            self._new_trace_id(),
+            first_sample,
+            speech_start,
+            self._engine,
+            self._partials,
+            self._failures,
+            self._next_number,
+            self._finals.audio(self._hotwords) if self._finals is not None else None,
+        )
+        past = list(self._history)[-reach_back:]
+        yield from self._utterance.feed(np.concatenate(past), may_peek)  # at once: one look, at the newest
+
+    def _first_loud(self, first_frame: int) -> int:
+        """``first_frame``, or one before it among the stream's first, where nothing that the detector could have known
+        was before them: the first that is nearly as loud as the speech that it did hear."""
+        frames_heard = list(self._history)
+        if first_frame >= self._settling or len(frames_heard) < self._frames or self._opened:
+            return first_frame
+        power = [float(np.mean(np.square(frame))) for frame in frames_heard]
+        loud = LOUD * float(np.mean(power[-self._settings.min_speech :]))
+        return next((frame for frame in range(first_frame) if power[frame] >= loud), first_frame)
+
+    def _next_number(self) -> int:
+        self._utterances += 1
+        return self._utterances
+
+    def _finalise(self, reason: str) -> Iterator[Event]:
+        assert self._utterance is not None
+        for event in self._utterance.finalise(self._endpointer.trailing_silence * FRAME_SAMPLES, reason):
+            if isinstance(event, Final) and event.text and self._finals is not None:
+                yield from self._finals.polish(event, self._utterance.audio, ending=reason == "shutdown")
+            else:
+                yield event
+        self._utterance = None
+        self._endpointer.settings = self._settings
+
+
+def frames(milliseconds: float) -> int:
+    """Frames of 32 ms, rounded up."""
+    return int(-(-milliseconds * SAMPLE_RATE // (1000 * FRAME_SAMPLES)))
+
+
+def silent_frames(milliseconds: int, lateness: int) -> int:
+    """How many frames are silent to the detector, late by ``lateness``, after so much silence; 0 stays 0."""
+    return max(1, frames(milliseconds) - lateness) if milliseconds else 0
+
+
+def endpoint_settings(config: CommonConfig, lateness: int) -> EndpointSettings:
+    """The settings in frames."""
+    return EndpointSettings(
+        endpoint_silence=silent_frames(config.endpoint_silence_ms, lateness),
+        min_speech=frames(config.min_speech_ms),
+        pre_roll=frames(config.pre_roll_ms),
+        max_utterance=frames(config.max_utterance_sec * 1000),
+    )

@@ -1,0 +1,1 @@
+"""What tokens say: words, their times, and hotwords."""

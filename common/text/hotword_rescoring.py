@@ -1,0 +1,185 @@
+"""Hotwords found in the posteriors of what was heard; pure.
+
+For every hotword and every place where it could stand,
+
+    gain = Σ (log p(its token) + boost) − Σ log p(token heard)
+
+and the words with a gain replace what was heard, the greatest gain first, none over another. A token that sounds
+like the one heard costs less than the model says, a stranger more: which of several homophones to write, the model
+has learnt from texts in which the user's words are rare; what was said, it knows. No token is put in or taken out.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Sequence, Union
+
+import numpy as np
+
+from common.text.hotword_sound import SILENT, syllable
+from common.text.hotword_spelling import Lexicon
+
+# What a hotword's token costs in the place of another one, in nats. "By the model": how much less likely it is than
+# what was heard. Measured by tests/accuracy/test_hotwords.py on the demo model: 227 hotwords that sound like commoner
+# words, none found without the list, 212 with it; 2 of 293 sentences without a hotword changed by a list of 100.
+HOMOPHONE_COST = 3.0  # the most that one costs which sounds the same: less than the boost, whatever the model says
+OTHER_TONE = 2.0  # on top, if only the tone is another, …
+OTHER_TONE_COST = 9.0  # … but no more than this: too much for a word of two, or 时间 would become 世间
+STRANGER = 5.0  # on top, if it sounds otherwise: in unclear speech the model finds many tokens nearly as likely
+FLOOR = 6.0  # by the model: a stranger less likely than this stands nowhere, however long or heavy the word
+TIE = 1e-3  # of the cost by the model is kept above a limit, so that it chooses among hotwords that sound alike
+IMPOSSIBLE = 50.0  # by the model, at the most: in half precision a posterior may be 0
+
+Rows = Union[np.ndarray, Sequence[np.ndarray]]
+
+
+class _Places(NamedTuple):
+    """Words where they could stand, an entry each: ``end`` (exclusive) may lie behind what was heard so far."""
+
+    word: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    gain: np.ndarray
+
+    def where(self, chosen: np.ndarray) -> _Places:
+        return _Places(*(each[chosen] for each in self))
+
+
+def rescore(tokens: Sequence[int], log_posteriors: Rows, lexicon: Lexicon | None, first: int = 0) -> tuple[int, ...]:
+    """``tokens`` (N) with the hotwords of ``lexicon`` in the places where they win; never longer or shorter.
+
+    ``log_posteriors`` (N, V) float32, natural logarithm, as an array or row by row: of each row the token is the
+    best. Tokens before ``first`` are printed and stay; a hotword may begin there if it says what is printed.
+    """
+    heard = np.asarray(tokens, dtype=np.int64)
+    if not lexicon or first >= len(heard):
+        return tuple(heard.tolist())
+    return tuple(_replaced(heard, _places(heard, log_posteriors, lexicon, first), lexicon).tolist())
+
+
+def held_back(tokens: Sequence[int], log_posteriors: Rows, lexicon: Lexicon | None, first: int = 0) -> int:
+    """How many of the last tokens a hotword may still rewrite whose end has not been heard yet.
+
+    Arguments as for ``rescore``. What lies before them no later token changes; printed tokens are never among
+    them. A token that the word would leave as it is need not wait for the word's end.
+    """
+    heard = np.asarray(tokens, dtype=np.int64)
+    if not lexicon or first >= len(heard):
+        return 0
+    places = _places(heard, log_posteriors, lexicon, first)
+    return _waiting(heard, _replaced(heard, places, lexicon), places, lexicon, first)
+
+
+def settle(
+    settled: Sequence[int], tokens: Sequence[int], log_posteriors: Rows, lexicon: Lexicon | None
+) -> tuple[int, ...]:
+    """``settled``, what was settled of an utterance before, and behind it what is settled by now.
+
+    ``tokens`` and ``log_posteriors``, as for ``rescore``, are all of the utterance that is committed. What is
+    settled never changes again: the first tokens of ``tokens``, rescored, without those that are held back.
+    """
+    heard = np.array([*settled, *tokens[len(settled) :]], dtype=np.int64)
+    if not lexicon or len(settled) == len(heard):
+        return tuple(heard.tolist())
+    places = _places(heard, log_posteriors, lexicon, len(settled))
+    replaced = _replaced(heard, places, lexicon)
+    waiting = _waiting(heard, replaced, places, lexicon, len(settled))
+    return tuple(replaced[: len(heard) - waiting].tolist())
+
+
+def _waiting(heard: np.ndarray, replaced: np.ndarray, places: _Places, lexicon: Lexicon, first: int) -> int:
+    whole = places.end <= len(heard)
+    if whole.all():
+        return 0
+    undecided = places.where(places.end > _reach(places, whole))
+    may_change = heard != replaced
+    may_change[: undecided.start.min()] = False
+    for offset in range(lexicon.longest):
+        at = undecided.start + offset
+        inside = (at < len(heard)) & (offset < lexicon.lengths[undecided.word])
+        wanted = lexicon.tokens[lexicon.words[undecided.word[inside], offset]]
+        at = at[inside]
+        may_change[at[wanted != replaced[at]]] = True
+    may_change[:first] = False
+    return len(heard) - int(np.argmax(may_change)) if may_change.any() else 0
+
+
+def _reach(places: _Places, whole: np.ndarray) -> int:
+    """Where the first place begins that can win or lose by a word whose end has not been heard: the unfinished
+    words themselves, the words that overlap them, and so on."""
+    reach = int(places.start[~whole].min())
+    for index in np.argsort(-places.end):
+        if places.end[index] > reach:
+            reach = min(reach, int(places.start[index]))
+    return reach
+
+
+def _replaced(heard: np.ndarray, places: _Places, lexicon: Lexicon) -> np.ndarray:
+    """``heard`` with the winners among ``places``, as far as they end: the greatest gain first, then the earliest."""
+    result = heard.copy()
+    places = places.where(places.end <= len(heard))
+    taken = np.zeros(len(heard), dtype=bool)
+    for index in np.lexsort((places.start, -places.gain)):
+        word, start, end = places.word[index], places.start[index], places.end[index]
+        if not taken[start:end].any():
+            taken[start:end] = True
+            result[start:end] = lexicon.tokens[lexicon.words[word, : end - start]]
+    return result
+
+
+def _places(heard: np.ndarray, log_posteriors: Rows, lexicon: Lexicon, first: int) -> _Places:
+    """The places with a gain, those at the end of which more could follow reckoned as if it followed."""
+    low = max(0, first - lexicon.longest + 1)
+    costs = _costs(heard[low:], np.asarray(log_posteriors[low:]), lexicon, first - low)
+    row, column = np.nonzero(costs < np.inf)
+    begin = lexicon.begins[column]
+    owner, rank = _expanded(begin, lexicon.begins[column + 1] - begin)
+    start, word = row[owner], lexicon.by_first[rank]
+    gain = lexicon.boosts[word].copy()
+    for offset in range(lexicon.longest):
+        inside = (start + offset < len(costs)) & (lexicon.lengths[word] > offset)
+        gain[inside] -= costs[start[inside] + offset, lexicon.words[word[inside], offset]]
+        keep = gain > 0
+        word, start, gain = word[keep], start[keep], gain[keep]
+    start = start + low
+    places = _Places(word, start, start + lexicon.lengths[word], gain)
+    return places.where((places.end > first) & ~_cuts_a_latin_word(heard, places, lexicon))
+
+
+def _costs(heard: np.ndarray, log_posteriors: np.ndarray, lexicon: Lexicon, first: int) -> np.ndarray:
+    """(N, C): what the token of a column costs in the place of a token heard; infinite where it cannot stand."""
+    best = log_posteriors[np.arange(len(heard)), heard]
+    by_model = np.clip(best[:, None] - log_posteriors[:, lexicon.tokens], 0.0, IMPOSSIBLE)
+    costs: np.ndarray = np.where(by_model <= FLOOR, by_model + STRANGER, np.inf)
+    costs[by_model == 0] = 0.0  # what was heard
+    for reading in lexicon.heard_sounds[heard].T:  # (N,): the tokens' first readings, then their second …
+        row, column = _of_one_syllable(reading, lexicon)
+        same_tone = lexicon.sounds[column] == reading[row]
+        cost = by_model[row, column] + np.where(same_tone, 0.0, OTHER_TONE)
+        limit = np.where(same_tone, HOMOPHONE_COST, OTHER_TONE_COST) + TIE * by_model[row, column]
+        costs[row, column] = np.minimum(costs[row, column], np.minimum(cost, limit))
+    costs[:first] = np.where(lexicon.tokens == heard[:first, None], 0.0, np.inf)
+    return costs
+
+
+def _of_one_syllable(sounds: np.ndarray, lexicon: Lexicon) -> tuple[np.ndarray, np.ndarray]:
+    """The (row, column) pairs in which a column's syllable is that of ``sounds`` (N)."""
+    syllables = syllable(lexicon.sounds)
+    begin = np.searchsorted(syllables, syllable(sounds))
+    count = np.where(sounds == SILENT, 0, np.searchsorted(syllables, syllable(sounds), side="right") - begin)
+    return _expanded(begin, count)
+
+
+def _expanded(begin: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each range ``begin[i]:begin[i] + count[i]`` its numbers, and ``i`` beside each: (i, numbers)."""
+    owner = np.repeat(np.arange(len(begin)), count)
+    nth = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+    return owner, begin[owner] + nth
+
+
+def _cuts_a_latin_word(heard: np.ndarray, places: _Places, lexicon: Lexicon) -> np.ndarray:
+    """Whether a place begins or ends between two pieces of one Latin word."""
+    goes_on = lexicon.is_piece[heard]
+    last = np.minimum(places.end, len(heard)) - 1
+    cuts: np.ndarray = (places.start > 0) & goes_on[places.start - 1]
+    cuts |= (places.end <= len(heard)) & goes_on[last]
+    return cuts

@@ -1,0 +1,1 @@
+"""What goes over stdout and stdin: events, lines, and the commands."""

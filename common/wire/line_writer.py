@@ -1,0 +1,190 @@
+"""stdout: claimed before anything heavy is imported, then written one whole line at a time by its own thread."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import threading
+import time
+from collections import deque
+from typing import Callable
+
+from common.wire.events import Event, Partial, Status, to_line
+
+IDLE_POLL_SEC = 0.4  # how often an idle writer looks whether its reader is still there
+
+
+class ReaderGone(Exception):
+    """Nobody reads stdout any more."""
+
+
+class StdoutFailed(Exception):
+    """stdout cannot be written: closed, or the disk is full."""
+
+
+class Clock:
+    """Unix time in ms that never falls and never stands still: the monotonic clock plus an offset that only
+    grows, so that a wall clock set back changes nothing and one set forward is followed."""
+
+    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._wall = wall
+        self._monotonic = monotonic
+        self._offset = wall() - monotonic()
+
+    def now_ms(self) -> int:
+        now = self._monotonic()
+        self._offset = max(self._offset, self._wall() - now)
+        return int((now + self._offset) * 1000)
+
+
+class Output:
+    """Writes lines to the stdout that the process was given; everything else that prints goes to stderr.
+
+    A thread does the writing, so that a slow reader stops nothing: behind it a newer partial of an utterance
+    replaces an older one that is not written yet; finals, errors and text are kept, in order. ``on_failure`` is
+    called, once and from that thread, when the reader is gone or stdout cannot be written, also while nothing is
+    to be written; the next call of ``write`` or ``close`` raises ReaderGone or StdoutFailed. ``extended`` adds the
+    keys of ``--extended``, and lets status events through.
+    """
+
+    def __init__(self, descriptor: int, clock: Clock) -> None:
+        self.on_failure: Callable[[], None] = lambda: None
+        self.extended = False
+        self._descriptor = descriptor
+        self._clock = clock
+        self._pending: deque[tuple[Event | str, float | None]] = deque()
+        self._lines = 0
+        self._changed = threading.Condition()
+        self._idle = True
+        self._closed = False
+        self._shown = ("", "")  # trace_id and text of the partial written last
+        self._failure: Exception | None = None
+        threading.Thread(target=self._run, name="writer", daemon=True).start()
+
+    @classmethod
+    def claim_stdout(cls) -> Output:
+        """Keep the real stdout for events and point descriptor 1 at stderr, for Python and C code alike.
+
+        Raises StdoutFailed if stdout is closed.
+        """
+        try:
+            descriptor = os.dup(1)
+        except OSError as error:
+            raise StdoutFailed(str(error)) from error
+        sys.stdout.flush()
+        os.dup2(2, 1)
+        sys.stdout = sys.stderr
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.setmode(descriptor, os.O_BINARY)
+        return cls(descriptor, Clock())
+
+    def write(self, event: Event, arrived: float | None = None) -> None:
+        """Hand over one event. Never waits. Raises ReaderGone or StdoutFailed once writing has failed.
+
+        ``arrived``: when the newest audio that it needed arrived, by the monotonic clock.
+        """
+        with self._changed:
+            self.check()
+            if isinstance(event, Status) and not self.extended:
+                return
+            if isinstance(event, Partial):
+                self._drop_older_partial(event.trace_id)
+            self._pending.append((event, arrived))
+            self._changed.notify_all()
+
+    def write_text(self, text: str) -> None:
+        """Hand over text that is no event: what ``--help`` and the like print."""
+        with self._changed:
+            self.check()
+            self._pending.append((text, None))
+            self._changed.notify_all()
+
+    def check(self) -> None:
+        """Raises ReaderGone or StdoutFailed if writing has failed."""
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self, timeout: float | None = None) -> None:
+        """Wait until everything is written, ``timeout`` seconds at most. Only the first call does anything.
+
+        Raises ReaderGone or StdoutFailed.
+        """
+        with self._changed:
+            if not self._closed:
+                self._closed = True
+                self._changed.wait_for(lambda: self._failure or (self._idle and not self._pending), timeout)
+                self.check()
+
+    def _drop_older_partial(self, trace_id: str) -> None:
+        for index, (waiting, _) in enumerate(self._pending):
+            if isinstance(waiting, Partial) and waiting.trace_id == trace_id:
+                del self._pending[index]
+                return
+
+    def _line(self, event: Event, arrived: float | None) -> str:
+        now = self._clock.now_ms()
+        if not self.extended:
+            return to_line(event, now)
+        self._lines += 1
+        latency = 0 if arrived is None else max(0, round((time.monotonic() - arrived) * 1000))
+        return to_line(event, now, self._lines, latency)
+
+    def _is_news(self, event: Event) -> bool:
+        """Whether it says something else than the line before it: a partial may have taken back one between them
+        that was never written."""
+        if isinstance(event, Partial):
+            before, self._shown = self._shown, (event.trace_id, event.text)
+            return before != self._shown
+        return True
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._write_line(self._next_line())
+        except (ReaderGone, StdoutFailed) as failure:
+            with self._changed:
+                self._failure = failure
+                self._changed.notify_all()
+            self.on_failure()
+
+    def _next_line(self) -> str:
+        """The next line with its time; waits for one and looks after the reader meanwhile."""
+        while True:
+            with self._changed:
+                self._idle = True
+                self._changed.notify_all()
+                self._changed.wait_for(lambda: bool(self._pending), IDLE_POLL_SEC)
+                if self._pending:
+                    self._idle = False
+                    event, arrived = self._pending.popleft()
+                    if isinstance(event, str):
+                        return event
+                    if self._is_news(event):
+                        return self._line(event, arrived)
+                    continue
+            if _reader_is_gone(self._descriptor):
+                raise ReaderGone()
+
+    def _write_line(self, line: str) -> None:
+        rest = memoryview(line.encode("utf-8", errors="replace"))
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except (BrokenPipeError, ConnectionResetError):
+                raise ReaderGone() from None
+            except BlockingIOError:  # the parent made its end of the pipe non-blocking
+                select.select([], [self._descriptor], [])
+            except OSError as error:
+                raise StdoutFailed(str(error)) from error
+
+
+def _reader_is_gone(descriptor: int) -> bool:
+    """Whether the other end of a pipe or socket is closed. Windows has no way to ask; there a write tells."""
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return any(state & (select.POLLERR | select.POLLHUP) for _, state in poll.poll(0))
