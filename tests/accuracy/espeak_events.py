@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from demo.grammar import Sentence
-from demo.speak import SAMPLE_RATE, Manner, ssml
+from tools.train.grammar import Sentence
+from tools.train.speak import SAMPLE_RATE, Manner, ssml
 
 LIBRARY = "libespeak-ng.so.1"
 RETRIEVAL, PHONEME_EVENTS = 1, 1  # espeak_Initialize: audio to the callback, and with it every phoneme
@@ -69,7 +69,7 @@ def is_chinese(sentence: Sentence) -> bool:
 def speak_with_times(
     sentence: Sentence, voice: str, manner: Manner, peak: float = 0.5
 ) -> tuple[np.ndarray, list[Syllable]]:
-    """What ``demo.speak.speak`` gives, float32 at 16 kHz without silence around it, and each character's syllable.
+    """What ``speak.speak`` gives, float32 at 16 kHz without silence around it, and each character's syllable.
 
     ``sentence`` must be all Chinese; raises ValueError where espeak-ng speaks another number of syllables.
     """

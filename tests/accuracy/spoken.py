@@ -3,7 +3,7 @@
 
     python -m tests.accuracy.spoken DIR --count 120
 
-writes them as 16 kHz recordings with ``transcripts.tsv`` and ``times.tsv``, which ``tools/evaluate.py`` reads.
+writes them as 16 kHz recordings with ``transcripts.tsv`` and ``times.tsv``, which ``tools/evaluate/evaluate.py`` reads.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from demo.grammar import sentences
-from demo.speak import SAMPLE_RATE, TRAINING_VOICES, in_room, random_manner
 from tests.accuracy.espeak_events import Syllable, is_chinese, speak_with_times
+from tools.train.grammar import sentences
+from tools.train.speak import SAMPLE_RATE, TRAINING_VOICES, in_room, random_manner
 
 LEAD_SEC, TAIL_SEC = 0.6, 1.2  # of room around the speech
 

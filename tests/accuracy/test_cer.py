@@ -16,9 +16,9 @@ import pytest
 
 from common.engines.seam import Engine
 from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig
-from demo.grammar import sentences
-from demo.speak import HELD_OUT_VOICES, TRAINING_VOICES, available, in_room, random_manner, speak
 from tests.accuracy.through import recognise
+from tools.train.grammar import sentences
+from tools.train.speak import HELD_OUT_VOICES, TRAINING_VOICES, available, in_room, random_manner, speak
 
 pytestmark = pytest.mark.skipif(not available(), reason="espeak-ng is not installed: apt-get install espeak-ng")
 

@@ -15,9 +15,9 @@ from common.speech.service import Service
 from tests.accuracy.espeak_events import library
 from tests.accuracy.spoken import spoken
 from tests.accuracy.through import vad
-from tools.paced import listen, partials_of, with_silence
-from tools.scores import Scores
-from tools.timeline import Spoken
+from tools.evaluate.paced import listen, partials_of, with_silence
+from tools.evaluate.scores import Scores
+from tools.evaluate.timeline import Spoken
 
 pytestmark = [
     pytest.mark.skipif(library() is None, reason="libespeak-ng is not installed: apt-get install espeak-ng"),

@@ -14,7 +14,7 @@ from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig
 from tests.accuracy.through import recognise
 from tests.audio import DEMO_SPEECH, read, speech_in
 from tests.process.test_speech import transcripts
-from tools.scores import units
+from tools.evaluate.scores import units
 
 CONFIGS = [
     pytest.param(SliceConfig(device="cpu"), id="slices"),

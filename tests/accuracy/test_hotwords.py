@@ -1,7 +1,7 @@
 """Hotwords on the demo model: those it mishears are found, and nothing is found where none was said.
 
 It was trained to hear a rare word in one of twenty places where its commoner homophone stands (HOMOPHONES in
-demo/lexicon.py), so that it writes the commoner one: what a large model does with the names a user knows.
+tools/train/lexicon.py), so that it writes the commoner one: what a large model does with the names a user knows.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from common.settings.hotword_list import parse_hotwords
 from common.text.hotword_rescoring import rescore, settle
 from common.text.hotword_spelling import Lexicon
 from common.text.tokens_to_words import render
-from demo.grammar import Sentence, sentences
-from demo.lexicon import HOMOPHONES, words
-from demo.speak import TRAINING_VOICES, available, in_room, random_manner, speak
+from tools.train.grammar import Sentence, sentences
+from tools.train.lexicon import HOMOPHONES, words
+from tools.train.speak import TRAINING_VOICES, available, in_room, random_manner, speak
 
 pytestmark = pytest.mark.skipif(not available(), reason="espeak-ng is not installed: apt-get install espeak-ng")
 

@@ -16,9 +16,9 @@ from common.speech.service import Service
 from tests.accuracy.espeak_events import library
 from tests.accuracy.spoken import spoken
 from tests.accuracy.through import vad
-from tools.paced import listen, partials_of, with_silence
-from tools.scores import Errors, align
-from tools.timeline import by_utterance
+from tools.evaluate.paced import listen, partials_of, with_silence
+from tools.evaluate.scores import Errors, align
+from tools.evaluate.timeline import by_utterance
 
 pytestmark = [
     pytest.mark.skipif(library() is None, reason="libespeak-ng is not installed: apt-get install espeak-ng"),

@@ -19,7 +19,7 @@ from typing import Any, Iterator
 import numpy as np
 
 from tests.audio import ROOT
-from tools.check_events import check
+from tools.check.check_events import check
 
 SLOW_IMPORTS = """
 import hashlib, os, sys

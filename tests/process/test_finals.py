@@ -13,7 +13,7 @@ import pytest
 from common.finals.numbers import load_itn
 from common.finals.punctuation import MARKS
 from tests.audio import read
-from tests.engine.small_models import make_punctuation
+from tests.engines.small_models import make_punctuation
 from tests.process.spawned import listening, run
 from tests.process.test_speech import a_recording, transcripts
 

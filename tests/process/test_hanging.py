@@ -14,7 +14,7 @@ import pytest
 from tests.audio import ROOT
 from tests.process.spawned import Running, command, environment, running_process
 from tests.process.test_speech import a_recording
-from tests.service.scripted import audio
+from tests.speech.scripted import audio
 
 HANGING = """
 import hashlib, sys
@@ -24,7 +24,7 @@ from common.sources.inbox import Inbox
 from common.run.serve import open_source, serve
 from common.speech.service import Service
 from common.speech.utterance import Partials
-from tests.service.scripted import FrameVad, ScriptedEngine, ScriptedSession
+from tests.speech.scripted import FrameVad, ScriptedEngine, ScriptedSession
 
 class Session(ScriptedSession):
     def accept(self, samples):

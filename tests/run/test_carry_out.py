@@ -1,0 +1,194 @@
+"""Commands over a service with a scripted engine: their effect, and the acknowledgement behind it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from common.run.carry_out import Control
+from common.sources.inbox import Command
+from common.speech.service import Service
+from common.speech.utterance import Partials
+from common.wire.events import Ack, ErrorEvent, Event, FatalError, Final, Partial
+from tests.speech.scripted import ScriptedEngine, audio, service
+
+SURE = pytest.approx(0.9048, abs=1e-4)
+
+
+class Device:
+    """A source that remembers what was done to it."""
+
+    def __init__(self, broken: bool = False) -> None:
+        self.done: list[str] = []
+        self.is_lost = False
+        self._broken = broken
+
+    def pause(self) -> None:
+        self.done.append("pause")
+
+    def resume(self) -> None:
+        if self._broken:
+            raise FatalError("audio_device_failed", "PortAudioError: no such device")
+        self.done.append("resume")
+
+
+def controlled(paused: bool = False, broken: bool = False, **settings: Any) -> tuple[Control, Service, Device]:
+    running = service(ScriptedEngine(), Partials(append_only=True), **settings)
+    device = Device(broken)
+    return Control(running, device, lambda state: (("state", state),), paused), running, device
+
+
+def answer(control: Control, kind: str, identity: str | None = "7", **fields: Any) -> list[Event]:
+    return list(control.handle(Command(kind, identity, fields)))
+
+
+def hear(running: Service, frames: str) -> list[Event]:
+    return list(running.hear(audio(frames)))
+
+
+@pytest.mark.parametrize("kind", ["flush", "pause", "stop"])
+def test_what_finalises_is_acknowledged_behind_the_final_with_its_trace_id(kind: str) -> None:
+    control, running, _ = controlled()
+    assert hear(running, "..aaaabb") == [Partial("1", "甲", SURE)]
+    assert answer(control, kind) == [Final("1", "甲乙", SURE), Ack("1", "7", True, (("final", True),))]
+    assert control.stopped is (kind == "stop")
+
+
+def test_a_flush_in_silence_says_that_there_was_no_final() -> None:
+    control, _, _ = controlled()
+    [ack] = answer(control, "flush")
+    assert isinstance(ack, Ack)
+    assert (ack.ok, ack.details, len(ack.trace_id)) == (True, (("final", False),), 32)
+
+
+@pytest.mark.parametrize("kind", ["flush", "pause", "resume", "reset", "stop"])
+def test_without_an_id_there_is_no_acknowledgement(kind: str) -> None:
+    control, running, _ = controlled()
+    hear(running, "..aaaa")
+    assert not any(isinstance(event, Ack) for event in answer(control, kind, None))
+
+
+def test_speech_behind_a_flush_is_the_next_utterance_from_its_first_sample() -> None:
+    control, running, _ = controlled()
+    hear(running, "..aaaa")
+    answer(control, "flush")
+    assert hear(running, "bbbb....") == [Partial("2", "乙", SURE), Final("2", "乙", SURE)]
+
+
+def test_reset_drops_the_utterance_without_a_final() -> None:
+    control, running, _ = controlled()
+    hear(running, "..aaaa")
+    [ack] = answer(control, "reset")
+    assert isinstance(ack, Ack) and ack.ok
+    assert hear(running, "........") == []
+    assert hear(running, "bbbb....")[-1] == Final("2", "乙", SURE)
+
+
+def test_pause_finalises_then_closes_the_device_and_resume_listens_anew() -> None:
+    control, running, device = controlled()
+    hear(running, "..aaaa")
+    assert answer(control, "pause", None) == [Final("1", "甲", SURE)]
+    assert (device.done, control.paused) == (["pause"], True)
+    answer(control, "pause")
+    assert device.done == ["pause"]
+    [ack] = answer(control, "resume")
+    assert isinstance(ack, Ack) and ack.ok
+    assert (device.done, control.paused) == (["pause", "resume"], False)
+    assert hear(running, "bbbb....")[-1] == Final("2", "乙", SURE)
+
+
+def test_a_device_that_does_not_open_is_told_and_the_service_stays_paused() -> None:
+    control, _, _ = controlled(paused=True, broken=True)
+    [ack] = answer(control, "resume")
+    details = (("error_code", "audio_device_failed"), ("message", "PortAudioError: no such device"))
+    assert isinstance(ack, Ack) and (ack.ok, ack.details) == (False, details)
+    [error] = answer(control, "resume", None)
+    assert isinstance(error, ErrorEvent) and error.error_code == "audio_device_failed"
+    assert control.paused
+
+
+def test_set_changes_the_endpoint_from_the_next_utterance_on() -> None:
+    control, running, _ = controlled(endpoint_silence_ms=3 * 32)
+    hear(running, "..aaaa")
+    [ack] = answer(control, "set", endpoint_silence_ms=6 * 32)
+    assert isinstance(ack, Ack) and ack.ok
+    assert hear(running, "...")[-1] == Final("1", "甲", SURE)  # this one still ends after three frames
+    assert not any(isinstance(event, Final) for event in hear(running, "bbbb....."))
+    assert hear(running, ".")[-1] == Final("2", "乙", SURE)
+
+
+def test_push_to_talk_ends_with_the_flush_alone() -> None:
+    control, running, _ = controlled(endpoint_silence_ms=0)
+    hear(running, "..aaaa" + "." * 100 + "bb")
+    assert answer(control, "flush")[0] == Final("1", "甲乙", SURE)
+
+
+@pytest.mark.parametrize("fields", [{}, {"endpoint_silence_ms": -1}, {"endpoint_silence_ms": "soon"}, {"colour": 1}])
+def test_a_setting_that_cannot_be_used_is_refused_and_nothing_changes(fields: dict[str, Any]) -> None:
+    control, running, _ = controlled()
+    [ack] = answer(control, "set", **fields)
+    assert isinstance(ack, Ack) and not ack.ok
+    assert dict(ack.details)["error_code"] == "control_invalid"
+    [error] = answer(control, "set", None, **fields)
+    assert isinstance(error, ErrorEvent) and error.error_code == "control_invalid"
+    assert hear(running, "..aaaa...")[-1] == Final("1", "甲", SURE)
+
+
+def test_status_is_its_own_answer() -> None:
+    control, _, _ = controlled(paused=True)
+    [ack] = answer(control, "status")
+    assert isinstance(ack, Ack) and ack.details == (("state", "paused"),)
+
+
+def test_status_says_that_a_lost_microphone_is_looked_for() -> None:
+    control, _, device = controlled()
+    device.is_lost = True
+    [ack] = answer(control, "status")
+    assert isinstance(ack, Ack) and ack.details == (("state", "recovering"),)
+
+
+def test_a_file_cannot_be_paused_and_the_utterance_goes_on() -> None:
+    running = service(ScriptedEngine(), Partials(append_only=True))
+    control = Control(running, None, lambda state: (), paused=False)
+    hear(running, "..aaaa")
+    [ack] = answer(control, "pause")
+    assert isinstance(ack, Ack) and not ack.ok and not control.paused
+    assert hear(running, "bbbb....")[-1] == Final("1", "甲乙", SURE)
+
+
+@pytest.mark.parametrize("kind", ["flush", "pause", "stop"])
+def test_a_failure_too_many_while_finalising_prints_the_final_and_is_fatal(kind: str) -> None:
+    running = service(ScriptedEngine(chunk=1, fail_on="c"), Partials(append_only=True))
+    control = Control(running, Device(), lambda _: (), paused=False)
+    hear(running, "..aa" + "c" * 9)
+    printed: list[Event] = []
+    with pytest.raises(FatalError, match="fails on every chunk"):
+        list(running.hear(audio("c")[:-1]))
+        running._rest = audio("c")  # a whole frame that was not heard yet
+        for event in control.handle(Command(kind, "7", {})):
+            printed.append(event)
+    assert isinstance(printed[-1], Final)
+
+
+def test_a_number_in_quotes_is_no_number() -> None:
+    control, _, _ = controlled()
+    [ack] = answer(control, "set", endpoint_silence_ms="500")
+    assert isinstance(ack, Ack) and not ack.ok
+    assert ("error_code", "control_invalid") in ack.details
+
+
+def test_audio_with_an_id_is_acknowledged() -> None:
+    control, _, _ = controlled()
+    [ack] = answer(control, "append")
+    assert isinstance(ack, Ack) and ack.ok
+
+
+def test_a_value_nested_as_deep_as_json_goes_is_refused_and_ends_nothing() -> None:
+    control, _, _ = controlled()
+    nested: Any = []
+    for _ in range(2000):  # deeper than repr can go; json reads such values where the stack is less deep
+        nested = [nested]
+    for value in (nested, {"a": nested}):
+        [ack] = answer(control, "set", hotwords=value)
+        assert isinstance(ack, Ack) and not ack.ok

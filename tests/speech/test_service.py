@@ -1,0 +1,206 @@
+"""Whole event lists for audio written as strings: what an utterance prints, and when.
+
+In the strings a frame of 32 ms is a character: "." is silence, a to v speak the characters of ``SPOKEN`` (a is
+甲, b is 乙 …), capitals are spelled letters, x is heard as 讹 (y) until its chunk is complete, w is <unk>.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from common.settings.flags import StreamingConfig
+from common.speech.service import Service
+from common.speech.utterance import Partials
+from common.speech.vad import FRAME_SAMPLES
+from common.wire.events import ErrorEvent, FatalError, Final, Partial
+from tests.speech.scripted import FrameVad, ScriptedEngine, audio, events_of, service
+
+SURE = pytest.approx(0.9048, abs=1e-4)  # exp(-0.1), the posterior of every scripted token
+SLICES = Partials(append_only=True)
+EVERY_TWO_FRAMES = Partials(peek_interval=2 * FRAME_SAMPLES)
+
+
+def test_silence_prints_nothing_and_costs_no_inference() -> None:
+    engine = ScriptedEngine()
+    assert events_of(service(engine), "." * 50) == []
+    assert engine.heard_by_session == []
+
+
+def test_speech_shorter_than_the_minimum_opens_no_utterance() -> None:
+    engine = ScriptedEngine()
+    assert events_of(service(engine, min_speech_ms=5 * 32), "..aaaa......") == []
+    assert engine.heard_by_session == []
+
+
+def test_an_utterance_prints_partials_and_one_final_with_a_shared_trace_id() -> None:
+    assert events_of(service(ScriptedEngine(chunk=4)), "...aabbbccc....") == [
+        Partial("1", "甲乙", SURE),
+        Partial("1", "甲乙丙", SURE),
+        Final("1", "甲乙丙", SURE),
+    ]
+
+
+def test_two_utterances_have_two_trace_ids_and_no_common_text() -> None:
+    assert events_of(service(ScriptedEngine(), SLICES), "..aaaa....bbbb....") == [
+        Partial("1", "甲", SURE),
+        Final("1", "甲", SURE),
+        Partial("2", "乙", SURE),
+        Final("2", "乙", SURE),
+    ]
+
+
+def test_a_pause_shorter_than_the_endpoint_keeps_the_utterance_open() -> None:
+    events = events_of(service(ScriptedEngine()), "..aaaa..bbbb....")
+    assert [event for event in events if isinstance(event, Final)] == [Final("1", "甲乙", SURE)]
+
+
+def test_a_partial_is_printed_only_when_the_text_changed() -> None:
+    events = events_of(service(ScriptedEngine(chunk=2), EVERY_TWO_FRAMES), "..aaaaaaaaaaaa....")
+    assert events == [Partial("1", "甲", SURE), Final("1", "甲", SURE)]
+
+
+def test_pre_roll_is_heard_but_never_behind_the_end_of_the_utterance_before() -> None:
+    engine = ScriptedEngine()
+    events_of(service(engine, pre_roll_ms=5 * 32), ".......aaaa....bbbb....")
+    assert [heard.rstrip(".") for heard in engine.heard()] == [".....aaaa", ".bbbb"]
+
+
+def test_a_slice_holds_back_a_letter_that_may_become_an_abbreviation() -> None:
+    assert events_of(service(ScriptedEngine(chunk=2), SLICES), "..UUSSBB....") == [
+        Partial("1", "US", SURE),
+        Partial("1", "USB", SURE),
+        Final("1", "USB", SURE),
+    ]
+
+
+def test_a_lone_letter_that_was_held_back_is_in_the_final() -> None:
+    assert events_of(service(ScriptedEngine(chunk=2), SLICES), "..aaKK....") == [
+        Partial("1", "甲", SURE),
+        Final("1", "甲k", SURE),
+    ]
+
+
+def test_a_peek_shows_the_tail_and_later_context_corrects_it() -> None:
+    assert events_of(service(ScriptedEngine(chunk=8), EVERY_TWO_FRAMES), ".aabbxxcc....") == [
+        Partial("1", "甲", SURE),
+        Partial("1", "甲乙", SURE),
+        Partial("1", "甲乙讹", SURE),
+        Partial("1", "甲乙误丙", SURE),
+        Final("1", "甲乙误丙", SURE),
+    ]
+
+
+def test_a_backlog_leaves_the_peeks_out_and_the_final_is_the_same() -> None:
+    frames, backlog = ".aabbxxcc....", 9 * FRAME_SAMPLES
+    assert events_of(service(ScriptedEngine(chunk=8), EVERY_TWO_FRAMES), frames, backlog=backlog) == [
+        Partial("1", "甲乙误丙", SURE),
+        Final("1", "甲乙误丙", SURE),
+    ]
+
+
+def test_the_end_of_input_finalises_with_the_last_samples_that_fill_no_frame() -> None:
+    engine = ScriptedEngine()
+    running = service(engine)
+    events = list(running.hear(np.concatenate([audio("..aaab"), audio("c")[:300]])))
+    events += running.end()
+    assert events == [Partial("1", "甲", SURE), Final("1", "甲乙丙", SURE)]
+    heard = np.concatenate(engine.heard_by_session[0])
+    start = len(audio(".aaab"))
+    assert np.array_equal(heard[start : start + 300], audio("c")[:300])
+
+
+def test_the_end_of_input_in_silence_prints_nothing() -> None:
+    assert events_of(service(ScriptedEngine()), "..aaaa....")[-1] == Final("1", "甲", SURE)
+    assert list(service(ScriptedEngine()).end()) == []
+
+
+def test_quiet_behind_the_speech_is_filled_up_to_800_ms_before_the_flush() -> None:
+    engine = ScriptedEngine()
+    events_of(service(engine), "..aaaa")
+    heard = np.concatenate(engine.heard_by_session[0])
+    assert len(heard) == len(audio(".aaaa")) + 12800
+    assert 0 < np.abs(heard[-12800:]).max() < 0.001
+
+
+def test_an_utterance_without_text_prints_nothing() -> None:
+    assert events_of(service(ScriptedEngine(), EVERY_TWO_FRAMES), "..wwww....") == []
+
+
+def test_text_that_later_context_takes_back_ends_in_an_empty_final_with_confidence_zero() -> None:
+    class TakesBack(ScriptedEngine):
+        token_list = tuple("<unk>" if token == "误" else token for token in ScriptedEngine.token_list)
+
+    assert events_of(service(TakesBack(chunk=6), EVERY_TWO_FRAMES), "..xxxxx....") == [
+        Partial("1", "讹", SURE),
+        Final("1", "", 0.0),
+    ]
+
+
+def test_a_chunk_that_cannot_be_decoded_is_reported_and_the_utterance_goes_on() -> None:
+    assert events_of(service(ScriptedEngine(chunk=2, fail_on="b"), SLICES), ".aaccbbdd....") == [
+        Partial("1", "甲", SURE),
+        Partial("1", "甲丙", SURE),
+        ErrorEvent("1", "infer_partial_failed", "RuntimeError: cannot decode cb; this piece of audio was skipped"),
+        ErrorEvent("1", "infer_partial_failed", "RuntimeError: cannot decode bd; this piece of audio was skipped"),
+        Partial("1", "甲丙丁", SURE),
+        Final("1", "甲丙丁", SURE),
+    ]
+
+
+def test_a_flush_that_fails_is_reported_and_the_final_carries_the_last_good_text() -> None:
+    assert events_of(service(ScriptedEngine(chunk=2, fail_finish=True), SLICES), ".aabb....") == [
+        Partial("1", "甲", SURE),
+        Partial("1", "甲乙", SURE),
+        ErrorEvent("1", "infer_final_failed", "RuntimeError: flush failed; the final is the last good text"),
+        Final("1", "甲乙", SURE),
+    ]
+
+
+def test_ten_failures_in_a_row_are_fatal_and_the_utterance_still_gets_its_final() -> None:
+    running = service(ScriptedEngine(chunk=1, fail_on="b"), SLICES)
+    printed = []
+    with pytest.raises(FatalError) as fatal:
+        for event in running.hear(audio("..aa" + "b" * 30)):
+            printed.append(event)
+    assert fatal.value.error_code == "internal_error"
+    assert [event.error_code for event in printed if isinstance(event, ErrorEvent)] == ["infer_partial_failed"] * 10
+    assert list(running.end()) == [Final("1", "甲", SURE)]
+
+
+def test_a_forced_cut_hands_every_frame_to_exactly_one_utterance() -> None:
+    engine = ScriptedEngine()
+    frames = "".join(chr(97 + i // 5 % 20) for i in range(200))
+    events_of(service(engine, max_utterance_sec=2, pre_roll_ms=320), frames + "....")
+    assert "".join(heard.replace(".", "") for heard in engine.heard()) == frames
+    assert len(engine.heard()) > 2
+
+
+def test_digital_silence_never_reaches_the_model() -> None:
+    engine = ScriptedEngine()
+    running = service(engine)
+    list(running.hear(np.concatenate([audio("..aaaa"), np.zeros(8 * FRAME_SAMPLES, dtype=np.float32)])))
+    heard = np.concatenate(engine.heard_by_session[0])
+    assert len(heard) > 4 * FRAME_SAMPLES
+    assert np.all(heard != 0)
+
+
+def test_speech_at_the_very_beginning_of_a_stream_is_heard_from_its_beginning_on() -> None:
+    """A detector without a past may hear it late: here it misses the first ten frames."""
+
+    class LateVad(FrameVad):
+        def __init__(self) -> None:
+            self.frames = 0
+
+        def probability(self, frame: np.ndarray) -> float:
+            self.frames += 1
+            return super().probability(frame) if self.frames > 10 else 0.0
+
+    engine = ScriptedEngine()
+    config = StreamingConfig(endpoint_silence_ms=96, min_speech_ms=64, pre_roll_ms=32)
+    running = Service(config, engine, LateVad(), Partials(), lateness=0)
+    events_of(running, "..aaaabbbbccccdddd....")
+    assert engine.heard()[0].startswith("aaaabbbbcccc")
+    later = Service(config, engine, LateVad(), Partials(), lateness=0, settling=0)
+    events_of(later, "..aaaabbbbccccdddd....")
+    assert engine.heard()[1].startswith("bccccdddd")

@@ -1,0 +1,1 @@
+"""Speed and memory of ours and of the peers, in turns."""

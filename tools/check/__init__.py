@@ -1,0 +1,1 @@
+"""Checks any output against every guarantee of the protocol."""

@@ -1,0 +1,1 @@
+"""How long pause and resume take."""

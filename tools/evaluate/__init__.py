@@ -1,0 +1,1 @@
+"""Error rates, delays and times of recordings with transcripts."""

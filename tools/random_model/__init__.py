@@ -1,0 +1,1 @@
+"""A model folder of the real size with random weights."""

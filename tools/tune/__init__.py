@@ -1,0 +1,1 @@
+"""Chooses how often the tail is looked at."""

@@ -1,0 +1,1 @@
+"""A real checkpoint through every engine, compared with FunASR's own loop."""
