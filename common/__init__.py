@@ -1,3 +1,1 @@
-"""What both services share; each file has one job, imports point downwards only."""
-
-__version__ = "0.1.0"
+"""What both services share: the ground that every room stands on, and the rooms. CONTRIBUTING.md has the plan."""

@@ -17,8 +17,8 @@ from typing import Callable, Mapping, cast
 
 from common.doctor.probes import PROBES, module_of
 from common.engines.model_folder import STREAMING, Kind, in_cache, read_folder
+from common.errors import FatalError, describe
 from common.settings.flags import DEMO_MODEL, CommonConfig
-from common.wire.events import FatalError, describe
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements.txt"
 OLDEST_PYTHON = (3, 8)

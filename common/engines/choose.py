@@ -6,13 +6,14 @@ import importlib.util
 import logging
 import time
 
-from common.engines.device import choose_device, import_or_explain
+from common.engines.device import choose_device
 from common.engines.geometry import Geometry, tensor_shapes
 from common.engines.model_folder import ModelFiles, checked_state, failed, find_model
 from common.engines.seam import Engine
-from common.settings.checks import bad_setting
-from common.settings.flags import SAMPLE_RATE, ModelConfig
-from common.wire.events import FatalError
+from common.errors import FatalError, bad_setting
+from common.packages import import_or_explain
+from common.settings.flags import ModelConfig
+from common.units import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import importlib
 import platform
-from typing import Any
 
-from common.settings.checks import bad_setting
-from common.wire.events import FatalError, describe
+from common.errors import bad_setting
+from common.packages import import_or_explain
 
-INSTALL = "pip install -r requirements.txt"
 NVIDIA_DRIVER = {"Windows": "nvcuda.dll"}.get(platform.system(), "libcuda.so.1")
-
-
-def import_or_explain(package: str) -> Any:
-    """The package, or FatalError ``dependency_missing`` with the command that installs it."""
-    try:
-        return importlib.import_module(package)
-    except Exception as error:  # a broken package raises anything at all
-        raise FatalError("dependency_missing", describe(error, INSTALL)) from error
 
 
 def choose_device(wanted: str) -> str:

@@ -13,12 +13,13 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from common.engines.device import INSTALL, import_or_explain
 from common.engines.model_folder import ModelFiles, checked_state, failed
 from common.engines.quiet import quiet_noise
 from common.engines.seam import SHORTEST_LAST_PIECE, Hypothesis, best_of
-from common.settings.flags import LFR_FRAME_SAMPLES, ModelConfig
-from common.wire.events import FatalError, describe
+from common.errors import FatalError, describe
+from common.packages import INSTALL, import_or_explain
+from common.settings.flags import ModelConfig
+from common.units import LFR_FRAME_SAMPLES
 
 
 class FunasrEngine:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
 
-from common.engines.device import import_or_explain
+from common.errors import FatalError, describe
+from common.packages import import_or_explain
 from common.settings.flags import DEMO_MODEL, CommonConfig
-from common.wire.events import FatalError, describe
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,8 @@ from common.engines.features import Features, Frontend
 from common.engines.quiet import quiet_noise
 from common.engines.seam import SHORTEST_LAST_PIECE, Hypothesis
 from common.engines.streaming_step import Network, Shape, first_state, step
-from common.settings.flags import LFR_FRAME_SAMPLES, ModelConfig
+from common.settings.flags import ModelConfig
+from common.units import LFR_FRAME_SAMPLES
 
 
 class ParaformerEngine:

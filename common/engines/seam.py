@@ -8,7 +8,7 @@ from typing import Any, Protocol, Sequence
 
 import numpy as np
 
-from common.settings.flags import LFR_FRAME_SAMPLES
+from common.units import LFR_FRAME_SAMPLES
 
 SHORTEST_LAST_PIECE = LFR_FRAME_SAMPLES  # samples: FunASR ignores fewer at the end (paraformer_streaming/model.py:715)
 SPECIAL = (0, 1, 2)  # blank, sentence start, sentence end: never part of a hypothesis

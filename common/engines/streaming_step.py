@@ -17,7 +17,8 @@ import numpy as np
 
 from common.engines.geometry import Geometry
 from common.engines.seam import Hypothesis, best_of
-from common.settings.flags import LFR_FRAME_SAMPLES, ModelConfig
+from common.settings.flags import ModelConfig
+from common.units import LFR_FRAME_SAMPLES
 
 
 @dataclass(frozen=True)

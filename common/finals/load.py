@@ -8,11 +8,11 @@ from typing import Callable, Iterator, Mapping
 
 from common.engines.device import choose_device
 from common.engines.model_folder import Kind, ModelFiles, cached_or_downloaded, failed, in_cache, read_folder
+from common.errors import bad_setting
 from common.finals.numbers import load_itn
 from common.finals.polish import Finals
 from common.finals.punctuation import PUNCTUATION, load_punctuation
 from common.finals.second_pass import SECOND_PASS, load_second_pass
-from common.settings.checks import bad_setting
 from common.settings.flags import CommonConfig
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any, Iterator
 
-from common.engines.device import import_or_explain
+from common.packages import import_or_explain
 
 DIGITS = str.maketrans("零一二三四五六七八九两幺", "012345678921")
 NUMERAL = re.compile("[零一二三四五六七八九两幺十百千万亿]+")

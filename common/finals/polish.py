@@ -11,8 +11,9 @@ from typing import Callable, Iterator, Sequence
 
 import numpy as np
 
+from common.errors import describe
 from common.settings.hotword_list import Hotword
-from common.wire.events import ErrorEvent, Event, Final, describe
+from common.wire.events import ErrorEvent, Event, Final
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,10 @@ import numpy as np
 from common.engines.funasr_engine import build_arguments, build_checked
 from common.engines.model_folder import AGAIN, Kind, ModelFiles, failed
 from common.engines.quiet import quiet_noise
-from common.settings.flags import SAMPLE_RATE, CommonConfig
+from common.settings.flags import CommonConfig
 from common.settings.hotword_list import Hotword
 from common.text.tokens_to_words import render
+from common.units import SAMPLE_RATE
 
 SECOND_PASS = Kind(
     name="paraformer-zh",

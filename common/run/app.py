@@ -8,11 +8,12 @@ import sys
 import uuid
 from typing import Callable, NoReturn, TypeVar
 
-from common import __version__
+from common.errors import EXIT_FATAL, EXIT_OK, FatalError, describe
 from common.run.ending import ENDING
 from common.settings.command_line import build_parser, parse
 from common.settings.flags import CommonConfig
-from common.wire.events import EXIT_FATAL, EXIT_OK, ErrorEvent, FatalError, Status, describe
+from common.version import VERSION
+from common.wire.events import ErrorEvent, Status
 from common.wire.line_writer import Output, ReaderGone, StdoutFailed
 
 Config = TypeVar("Config", bound=CommonConfig)
@@ -58,7 +59,7 @@ def _run(config: Config, pipeline: Callable[[Config, Output], int], description:
     config, values = parse(config, parser)
     output.extended = config.extended
     if values.help or values.version:
-        output.write_text(parser.format_help() if values.help else f"{__version__}\n")
+        output.write_text(parser.format_help() if values.help else f"{VERSION}\n")
         return EXIT_OK
     start_log(config.log_level)
     if values.list_devices:

@@ -6,11 +6,12 @@ import reprlib
 import uuid
 from typing import Any, Callable, Iterator, Protocol, Tuple
 
-from common.settings.checks import bad_setting, check_field
+from common.errors import FatalError, bad_setting
+from common.settings.checks import check_field
 from common.settings.flags import CommonConfig
 from common.sources.inbox import Command
 from common.speech.service import Service
-from common.wire.events import Ack, ErrorEvent, Event, FatalError, Final
+from common.wire.events import Ack, ErrorEvent, Event, Final
 
 SETTABLE = {"endpoint_silence_ms": int, "hotwords": list}
 JSON_NAMES = {int: "number", list: "list"}

@@ -11,8 +11,9 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, Callable
 
-from common.settings.flags import SAMPLE_RATE
-from common.wire.events import EXIT_OK, EXIT_SECOND_INTERRUPT, ErrorEvent
+from common.errors import EXIT_OK, EXIT_SECOND_INTERRUPT
+from common.units import SAMPLE_RATE
+from common.wire.events import ErrorEvent
 from common.wire.line_writer import Output, ReaderGone, StdoutFailed
 
 if TYPE_CHECKING:  # numpy comes with it: too heavy for --help

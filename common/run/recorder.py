@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from common.settings.flags import SAMPLE_RATE
-from common.wire.events import FatalError, describe
+from common.errors import FatalError, describe
+from common.units import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 

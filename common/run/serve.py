@@ -11,11 +11,12 @@ import uuid
 from dataclasses import replace
 from typing import Any, Iterable, Iterator, Union
 
+from common.errors import EXIT_OK, FatalError, describe
 from common.run.carry_out import Control, Details
 from common.run.ending import ENDING
 from common.run.recorder import Recorder
 from common.run.statistics import Stats
-from common.settings.flags import DEMO_SPEECH, SAMPLE_RATE, CommonConfig
+from common.settings.flags import DEMO_SPEECH, CommonConfig
 from common.sources.inbox import (
     AudioBlock,
     BadLine,
@@ -33,7 +34,8 @@ from common.sources.raw_pcm import PcmSource
 from common.sources.sound_file import FileSource
 from common.sources.stdin_lines import LineReader, wants_commands
 from common.speech.service import Service
-from common.wire.events import EXIT_OK, ErrorEvent, Event, FatalError, Final, Partial, Status, describe
+from common.units import SAMPLE_RATE
+from common.wire.events import ErrorEvent, Event, Final, Partial, Status
 from common.wire.line_writer import Output, ReaderGone, StdoutFailed
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from common.settings.flags import SAMPLE_RATE
+from common.units import SAMPLE_RATE
 from common.wire.events import ErrorEvent, Event, Final, Partial
 
 LATENCIES_KEPT = 1000

@@ -6,12 +6,7 @@ import math
 from dataclasses import field, fields
 from typing import Any, Callable
 
-from common.wire.events import FatalError
-
-
-def bad_setting(message: str) -> FatalError:
-    return FatalError("config_invalid", f"ValueError: {message}")
-
+from common.errors import bad_setting
 
 Check = Callable[[str, Any], Any]  # (name as the user wrote it, value) → value as stored, or config_invalid
 

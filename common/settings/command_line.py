@@ -6,7 +6,7 @@ import argparse
 from dataclasses import fields, replace
 from typing import Any, NoReturn, Sequence, TypeVar
 
-from common.settings.checks import bad_setting
+from common.errors import bad_setting
 from common.settings.flags import CommonConfig
 
 Config = TypeVar("Config", bound=CommonConfig)

@@ -7,21 +7,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar, Union
 
-from common.settings.checks import (
-    bad_setting,
-    chunk_triple,
-    device_name,
-    number_in,
-    one_of,
-    setting,
-    slice_seconds,
-    switch,
-    text,
-)
+from common.errors import bad_setting
+from common.settings.checks import chunk_triple, device_name, number_in, one_of, setting, slice_seconds, switch, text
 from common.settings.hotword_list import Hotword, parse_hotwords
+from common.units import LFR_FRAME_SAMPLES, SAMPLE_RATE
 
-SAMPLE_RATE = 16000  # Hz, of everything behind the source's edge
-LFR_FRAME_SAMPLES = 960  # one frame of the model: 60 ms
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 DEMO_MODEL = DEMO / "model"
 DEMO_SPEECH = DEMO / "speech" / "long.flac"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Iterator
 
-from common.settings.checks import bad_setting
+from common.errors import bad_setting
 
 # FunASR's runtime reads a line "阿里巴巴 20"; 20 is the default of its --fst-inc-wts, and its users are advised to
 # stay between 1 and 100.

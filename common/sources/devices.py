@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from common.wire.events import FatalError, describe
+from common.errors import FatalError, describe
 
 NO_PORTAUDIO = "install PortAudio: apt-get install libportaudio2, dnf install portaudio, brew install portaudio"
 NO_DEVICE = (

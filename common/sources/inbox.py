@@ -11,8 +11,8 @@ from typing import Any, Callable, Union
 
 import numpy as np
 
-from common.settings.flags import SAMPLE_RATE
-from common.wire.events import FatalError
+from common.errors import FatalError
+from common.units import SAMPLE_RATE
 
 DECODE_AFTER_STOP_SEC = 0.8  # how long audio that was heard before a stop may still be decoded
 WAITING_SEC = 2.0  # of a source that can wait: enough to keep the loop busy

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from common.settings.flags import SAMPLE_RATE
+from common.errors import FatalError, describe
 from common.sources.devices import NO_DEVICE, import_sounddevice
 from common.sources.inbox import AudioBlock, DeviceLost, Gap, Inbox
 from common.sources.resampling import Converter
-from common.wire.events import FatalError, describe
+from common.units import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 

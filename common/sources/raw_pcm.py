@@ -7,9 +7,9 @@ import stat
 
 import numpy as np
 
+from common.errors import FatalError, describe
 from common.sources.inbox import AudioBlock, EndOfInput, Inbox, SourceFailed
 from common.sources.resampling import Converter
-from common.wire.events import FatalError, describe
 
 READ_BYTES = 1 << 14
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.settings.flags import SAMPLE_RATE
+from common.units import SAMPLE_RATE
 
 
 class Converter:

@@ -7,10 +7,10 @@ import stat
 import time
 from typing import Any
 
-from common.settings.flags import SAMPLE_RATE
+from common.errors import FatalError, describe
 from common.sources.inbox import AudioBlock, EndOfInput, Inbox, SourceFailed
 from common.sources.resampling import Converter
-from common.wire.events import FatalError, describe
+from common.units import SAMPLE_RATE
 
 BLOCK_SEC = 0.1
 NOT_A_SOUND_FILE = (

@@ -11,14 +11,16 @@ from typing import Callable, Iterator, Protocol, Sequence
 import numpy as np
 
 from common.engines.seam import Engine
+from common.errors import FatalError
 from common.finals.polish import Finals
-from common.settings.flags import SAMPLE_RATE, CommonConfig
+from common.settings.flags import CommonConfig
 from common.settings.hotword_list import Hotword
 from common.speech.endpoint import End, Endpointer, EndpointSettings, Start
 from common.speech.utterance import Failures, Partials, Utterance
-from common.speech.vad import FRAME_SAMPLES, HYSTERESIS
+from common.speech.vad import HYSTERESIS
 from common.text.hotword_spelling import Lexicon
-from common.wire.events import ErrorEvent, Event, FatalError, Final
+from common.units import SAMPLE_RATE, VAD_FRAME_SAMPLES
+from common.wire.events import ErrorEvent, Event, Final
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +31,7 @@ LATENESS = 2  # frames that Silero goes on hearing speech behind its end: 68 ms 
 
 class Vad(Protocol):
     def probability(self, frame: np.ndarray) -> float:
-        """Probability (0…1) that ``FRAME_SAMPLES`` samples are speech."""
+        """Probability (0…1) that ``VAD_FRAME_SAMPLES`` samples are speech."""
 
     def reset(self) -> None:
         """Forget the stream."""
@@ -79,10 +81,10 @@ class Service:
         """
         may_peek = self._partials.peek_interval is not None and backlog <= self._partials.peek_interval
         samples = np.concatenate([self._rest, samples])
-        whole = len(samples) // FRAME_SAMPLES * FRAME_SAMPLES
+        whole = len(samples) // VAD_FRAME_SAMPLES * VAD_FRAME_SAMPLES
         self._rest = samples[whole:]
-        for start in range(0, whole, FRAME_SAMPLES):
-            yield from self._hear_frame(samples[start : start + FRAME_SAMPLES], may_peek)
+        for start in range(0, whole, VAD_FRAME_SAMPLES):
+            yield from self._hear_frame(samples[start : start + VAD_FRAME_SAMPLES], may_peek)
 
     def end(self, reason: str = "eof") -> Iterator[Event]:
         """Finalise the open utterance with every sample that was heard: at the end of the stream, and at a flush.
@@ -142,7 +144,7 @@ class Service:
 
     def _hear_frame(self, frame: np.ndarray, may_peek: bool) -> Iterator[Event]:
         self._frames += 1
-        self._position += FRAME_SAMPLES
+        self._position += VAD_FRAME_SAMPLES
         self._history.append(frame)
         threshold = self._threshold - (HYSTERESIS if self._endpointer.is_open else 0.0)
         is_speech = self._vad.probability(frame) >= threshold
@@ -157,8 +159,8 @@ class Service:
     def _open(self, first_frame: int, may_peek: bool) -> Iterator[Event]:
         reach_back = self._frames - self._first_loud(first_frame)
         self._opened = True
-        first_sample = self._position - reach_back * FRAME_SAMPLES
-        speech_start = self._position - min(reach_back, self._settings.min_speech) * FRAME_SAMPLES
+        first_sample = self._position - reach_back * VAD_FRAME_SAMPLES
+        speech_start = self._position - min(reach_back, self._settings.min_speech) * VAD_FRAME_SAMPLES
         self._utterance = Utterance(
             self._new_trace_id(),
             first_sample,
@@ -188,7 +190,7 @@ class Service:
 
     def _finalise(self, reason: str) -> Iterator[Event]:
         assert self._utterance is not None
-        for event in self._utterance.finalise(self._endpointer.trailing_silence * FRAME_SAMPLES, reason):
+        for event in self._utterance.finalise(self._endpointer.trailing_silence * VAD_FRAME_SAMPLES, reason):
             if isinstance(event, Final) and event.text and self._finals is not None:
                 yield from self._finals.polish(event, self._utterance.audio, ending=reason == "shutdown")
             else:
@@ -199,7 +201,7 @@ class Service:
 
 def frames(milliseconds: float) -> int:
     """Frames of 32 ms, rounded up."""
-    return int(-(-milliseconds * SAMPLE_RATE // (1000 * FRAME_SAMPLES)))
+    return int(-(-milliseconds * SAMPLE_RATE // (1000 * VAD_FRAME_SAMPLES)))
 
 
 def silent_frames(milliseconds: int, lateness: int) -> int:

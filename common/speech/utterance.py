@@ -11,12 +11,13 @@ import numpy as np
 
 from common.engines.quiet import quiet_noise, without_digital_silence
 from common.engines.seam import Engine, Hypothesis
+from common.errors import FatalError, describe
 from common.finals.polish import UtteranceAudio
 from common.text.hotword_rescoring import rescore, settle
 from common.text.hotword_spelling import Lexicon
 from common.text.tokens_to_words import Word, join, settled, words
 from common.text.word_times import spans
-from common.wire.events import ErrorEvent, Event, Extra, FatalError, Final, Partial, TimedWord, describe
+from common.wire.events import ErrorEvent, Event, Extra, Final, Partial, TimedWord
 
 log = logging.getLogger(__name__)
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from common.engines.device import INSTALL
 from common.engines.memory import give_back_what_is_free
-from common.wire.events import FatalError, describe
+from common.errors import FatalError, describe
+from common.packages import INSTALL
+from common.units import VAD_FRAME_SAMPLES
 
 log = logging.getLogger(__name__)
 
-FRAME_SAMPLES = 512  # 32 ms at 16 kHz: the only frame length that the model takes
 HYSTERESIS = 0.15  # once an utterance is open, frames down to threshold - 0.15 are still speech (Silero's own value)
 CONTEXT = 64  # samples of the frame before that the model looks at again
 
@@ -55,7 +55,7 @@ class TorchVad:
         self._torch = torch
         self._model = torch.jit.load(str(_model_path("silero_vad.jit")), map_location="cpu").eval()
         for _ in range(10):  # TorchScript optimises during its first calls: up to 100 ms for one frame
-            self.probability(np.zeros(FRAME_SAMPLES, dtype=np.float32))
+            self.probability(np.zeros(VAD_FRAME_SAMPLES, dtype=np.float32))
         self.reset()
 
     def probability(self, frame: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from common.wire.events import FatalError, describe
+from common.errors import FatalError, describe
 
 READINGS = 4  # of a character, the usual ones first: 的 has four; what follows is found in dictionaries only
 SILENT = -1  # a sound that equals none: Latin letters, punctuation

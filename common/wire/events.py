@@ -10,6 +10,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Union
 
+from common.errors import one_line
+from common.units import SAMPLES_PER_MS
+
 TEXT_SOURCE = "funasr.streaming.paraformer-zh"
 SERVICE_SOURCE = "voice.asr"
 
@@ -90,37 +93,6 @@ class Status:
 
 
 Event = Union[Partial, Final, ErrorEvent, Ack, Status]
-SAMPLES_PER_MS = 16
-
-EXIT_OK = 0
-EXIT_FATAL = 1
-EXIT_BAD_SETTING = 2
-EXIT_SECOND_INTERRUPT = 130
-
-
-class FatalError(Exception):
-    """Ends the service: the open utterance is finalised, one error event printed, the process exits.
-
-    ``error_code`` is one of the protocol's; ``exit_status`` follows from it. ``str(error)`` is the
-    event's message and already starts with the type of what happened.
-    """
-
-    def __init__(self, error_code: str, message: str) -> None:
-        super().__init__(message)
-        self.error_code = error_code
-        self.exit_status = EXIT_BAD_SETTING if error_code == "config_invalid" else EXIT_FATAL
-
-
-def one_line(text: str, limit: int = 500) -> str:
-    """``text`` with every run of white space as one blank, at most ``limit`` characters."""
-    flat = " ".join(text.split())
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
-
-
-def describe(error: BaseException, advice: str = "") -> str:
-    """``ExceptionType: what happened``, one line; ``advice`` follows behind a semicolon."""
-    what = one_line(str(error)) or "no further details"
-    return f"{type(error).__name__}: {what}" + (f"; {advice}" if advice else "")
 
 
 def to_line(event: Event, ts: int, seq: int | None = None, latency_ms: int = 0) -> str:

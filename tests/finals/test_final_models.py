@@ -18,6 +18,7 @@ import yaml
 from common.engines import model_folder as model_files
 from common.engines.funasr_engine import import_automodel
 from common.engines.model_folder import read_folder
+from common.errors import FatalError
 from common.finals.load import load_finals
 from common.finals.numbers import load_itn
 from common.finals.punctuation import MARKS, PUNCTUATION, Punctuation, load_punctuation, with_marks
@@ -25,7 +26,7 @@ from common.finals.second_pass import SECOND_PASS, SecondPass, hotword_string, l
 from common.settings.flags import DEMO_MODEL, StreamingConfig
 from common.settings.hotword_list import Hotword
 from common.text.tokens_to_words import render
-from common.wire.events import FatalError, Final
+from common.wire.events import Final
 from tests.engines.small_models import SPOKEN, make_punctuation, make_second_pass
 
 CONFIG = StreamingConfig(device="cpu", threads=1)

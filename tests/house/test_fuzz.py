@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from common.engines.geometry import Geometry
 from common.engines.model_folder import read_folder
+from common.errors import FatalError
 from common.run.carry_out import Control
 from common.settings.flags import DEMO_MODEL
 from common.settings.hotword_list import GREATEST_WEIGHT, LEAST_WEIGHT, MAX_LENGTH, parse_hotwords
@@ -26,7 +27,7 @@ from common.sources.raw_pcm import PcmSource
 from common.sources.resampling import Converter
 from common.sources.stdin_lines import LineReader
 from common.wire.command_lines import Lines, parse_line
-from common.wire.events import Ack, ErrorEvent, FatalError, to_line
+from common.wire.events import Ack, ErrorEvent, to_line
 from tests.speech.scripted import ScriptedEngine, service
 
 MUTABLE = ("config.yaml", "tokens.json", "am.mvn", "configuration.json")

@@ -23,12 +23,12 @@ from common.sources.inbox import (
     Stop,
 )
 from common.speech.utterance import Partials
-from common.speech.vad import FRAME_SAMPLES
+from common.units import VAD_FRAME_SAMPLES
 from common.wire.events import Ack, ErrorEvent, Event, Final, Partial
 from tests.speech.scripted import ScriptedEngine, ScriptedSession, audio, service
 
 SURE = pytest.approx(0.9048, abs=1e-4)
-FRAME_SEC = FRAME_SAMPLES / 16000
+FRAME_SEC = VAD_FRAME_SAMPLES / 16000
 
 
 class Time:
@@ -108,17 +108,17 @@ def test_five_minutes_of_a_microphone_wait_and_nothing_is_lost() -> None:
 def test_when_the_bound_is_reached_the_oldest_whole_blocks_go_and_every_sample_is_counted() -> None:
     inbox = Inbox(live_sec=20 * FRAME_SEC)
     for number in range(47):
-        inbox.put_live(AudioBlock(np.full(FRAME_SAMPLES, number, dtype=np.float32), number * FRAME_SAMPLES))
-        assert inbox.backlog <= 20 * FRAME_SAMPLES
+        inbox.put_live(AudioBlock(np.full(VAD_FRAME_SAMPLES, number, dtype=np.float32), number * VAD_FRAME_SAMPLES))
+        assert inbox.backlog <= 20 * VAD_FRAME_SAMPLES
     gap = inbox.get()
     assert isinstance(gap, Gap)
     kept = []
     while inbox.backlog:
         message = inbox.get()
-        assert isinstance(message, AudioBlock) and len(message.samples) == FRAME_SAMPLES
+        assert isinstance(message, AudioBlock) and len(message.samples) == VAD_FRAME_SAMPLES
         kept.append(int(message.samples[0]))
-    assert kept == list(range(gap.dropped // FRAME_SAMPLES, 47))  # the newest, in order, and one gap before them
-    assert gap.dropped + len(kept) * FRAME_SAMPLES == 47 * FRAME_SAMPLES
+    assert kept == list(range(gap.dropped // VAD_FRAME_SAMPLES, 47))  # the newest, in order, and one gap before them
+    assert gap.dropped + len(kept) * VAD_FRAME_SAMPLES == 47 * VAD_FRAME_SAMPLES
 
 
 def test_a_gap_ends_the_utterance_before_it_and_says_exactly_how_much_is_missing() -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from common.errors import FatalError
 from common.run.carry_out import Control
 from common.sources.inbox import Command
 from common.speech.service import Service
 from common.speech.utterance import Partials
-from common.wire.events import Ack, ErrorEvent, Event, FatalError, Final, Partial
+from common.wire.events import Ack, ErrorEvent, Event, Final, Partial
 from tests.speech.scripted import ScriptedEngine, audio, service
 
 SURE = pytest.approx(0.9048, abs=1e-4)

@@ -9,13 +9,14 @@ from typing import Any, Iterator
 import numpy as np
 
 from common.engines.seam import Hypothesis
+from common.errors import FatalError
 from common.run.serve import Loop
 from common.settings.flags import StreamingConfig
 from common.sources.inbox import Message
 from common.speech.service import Service
 from common.speech.utterance import Partials
-from common.speech.vad import FRAME_SAMPLES
-from common.wire.events import ErrorEvent, FatalError
+from common.units import VAD_FRAME_SAMPLES
+from common.wire.events import ErrorEvent
 from common.wire.line_writer import Clock, Output
 from tests.run.world import World, positions
 from tests.speech.scripted import TOKENS
@@ -58,7 +59,7 @@ class FaultySession:
         where = positions(samples)
         self._heard.append(where)
         self._engine.call()
-        self._letters += "".join(map(self._engine.world.letter, where[::FRAME_SAMPLES]))
+        self._letters += "".join(map(self._engine.world.letter, where[::VAD_FRAME_SAMPLES]))
         ready = len(self._letters) // self._engine.chunk * self._engine.chunk
         if ready == self._decoded:
             return None
@@ -78,7 +79,7 @@ class FaultySession:
 def hypothesis(letters: str) -> Hypothesis:
     said = [(key, len(list(run))) for key, run in itertools.groupby(letters)]
     ends = itertools.accumulate(count for _, count in said)
-    kept = [(ord(key), end * FRAME_SAMPLES) for (key, _), end in zip(said, ends) if key != "."]
+    kept = [(ord(key), end * VAD_FRAME_SAMPLES) for (key, _), end in zip(said, ends) if key != "."]
     return Hypothesis(tuple(t for t, _ in kept), tuple(-0.1 for _ in kept), tuple(end for _, end in kept))
 
 
@@ -168,7 +169,7 @@ class Run:
         self.world = world = World(seed)
         rng = world.rng
         self.append_only = bool(rng.random() < 0.5)
-        interval = int(rng.integers(1, 9)) * FRAME_SAMPLES
+        interval = int(rng.integers(1, 9)) * VAD_FRAME_SAMPLES
         partials = Partials(append_only=True) if self.append_only else Partials(peek_interval=interval)
         self.config = StreamingConfig(
             input="mic",

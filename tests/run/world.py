@@ -12,15 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from common.settings.flags import SAMPLE_RATE
+from common.errors import FatalError
 from common.sources.inbox import AudioBlock, BadLine, Command, DeviceLost, EndOfCommands, Gap, Inbox
-from common.speech.vad import FRAME_SAMPLES
+from common.units import SAMPLE_RATE, VAD_FRAME_SAMPLES
 from common.wire.command_lines import parse_line
-from common.wire.events import FatalError
 
 FIRST = 1 << 16  # position of the world's first sample: behind it no noise of our own can be taken for one
 SCALE = float(1 << 24)  # whole numbers up to here are exact in float32
-FRAME_SEC = FRAME_SAMPLES / SAMPLE_RATE
+FRAME_SEC = VAD_FRAME_SAMPLES / SAMPLE_RATE
 IDS = (None, None, 7, "7", "a")
 BAD_LINES = (b"flush", b"{", b"[]", b'{"type":"core.control.explode","id":1}', b'{"type":"core.control.status"}')
 
@@ -85,7 +84,7 @@ class World:
 
     def letter(self, position: int) -> str:
         """What is said there."""
-        return self.script[(int(position) - FIRST) // FRAME_SAMPLES % len(self.script)]
+        return self.script[(int(position) - FIRST) // VAD_FRAME_SAMPLES % len(self.script)]
 
     def _do_line(self, line: bytes) -> None:
         self.commands.append(line + b"\n")
@@ -174,7 +173,7 @@ class ScriptedMicrophone:
         self._stream = 0  # number of the stream that is open; 0: none
         self._streams = itertools.count(1)
         self._next = FIRST
-        self._block = int(world.rng.choice([FRAME_SAMPLES, FRAME_SAMPLES, 480, 700, 1600]))
+        self._block = int(world.rng.choice([VAD_FRAME_SAMPLES, VAD_FRAME_SAMPLES, 480, 700, 1600]))
         self._is_first = True
         if not world.start_paused:
             self._open()
@@ -202,7 +201,7 @@ class ScriptedMicrophone:
     def lose(self, seconds: float) -> None:
         if self._stream and not self.is_lost:
             self._stream, self.is_lost = 0, True
-            self._next += 3 * FRAME_SAMPLES
+            self._next += 3 * VAD_FRAME_SAMPLES
             self._world.say(DeviceLost("ConnectionError: the microphone has gone"))
             self._world.at(self._world.now + seconds, "back")
 
@@ -212,7 +211,7 @@ class ScriptedMicrophone:
 
     def pause(self) -> None:
         self._stream, self.is_lost = 0, False
-        self._next += 3 * FRAME_SAMPLES
+        self._next += 3 * VAD_FRAME_SAMPLES
 
     def resume(self) -> None:
         if self._world.rng.random() < 0.1:

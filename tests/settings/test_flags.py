@@ -9,9 +9,9 @@ import pytest
 
 import asr_service
 import asr_service_streaming
+from common.errors import FatalError
 from common.settings.command_line import build_parser, flag_of, parse
 from common.settings.flags import CommonConfig, SliceConfig, StreamingConfig
-from common.wire.events import FatalError
 
 
 def parsed(config: CommonConfig, *arguments: str) -> Any:

@@ -12,14 +12,15 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 
+from common.errors import FatalError
 from common.run.serve import Loop
 from common.settings.flags import StreamingConfig
 from common.sources import microphone as module
 from common.sources.inbox import AudioBlock, DeviceLost, EndOfInput, Gap, Inbox, Message
 from common.sources.microphone import Microphone
 from common.speech.utterance import Partials
-from common.speech.vad import FRAME_SAMPLES
-from common.wire.events import ErrorEvent, Event, FatalError, Final, Partial, Status
+from common.units import VAD_FRAME_SAMPLES
+from common.wire.events import ErrorEvent, Event, Final, Partial, Status
 from tests.speech.scripted import ScriptedEngine, audio, service
 
 PATIENCE = 20.0  # seconds that a test waits for what takes none
@@ -43,7 +44,7 @@ class Stream:
 
     def speak(self, frames: str) -> None:
         for frame in frames:
-            self.callback(audio(frame)[:, None], FRAME_SAMPLES, None, None)
+            self.callback(audio(frame)[:, None], VAD_FRAME_SAMPLES, None, None)
 
 
 class PortAudio(types.ModuleType):
@@ -135,7 +136,7 @@ def test_a_loss_is_told_once_and_a_gap_stands_before_what_is_heard_next(
     portaudio.stream().speak("c")
     gap, block = messages(inbox, 2)
     assert gap == Gap() and isinstance(block, AudioBlock)
-    assert block.first_sample == 2 * FRAME_SAMPLES  # the outage adds no time
+    assert block.first_sample == 2 * VAD_FRAME_SAMPLES  # the outage adds no time
     assert not microphone.is_lost
     assert "microphone is back" in caplog.text
 
@@ -154,7 +155,7 @@ def test_a_thread_that_was_held_up_takes_what_came_meanwhile(monkeypatch: pytest
     heard: queue.SimpleQueue[np.ndarray | None] = queue.SimpleQueue()
     threading.Timer(0.1, heard.put, (audio("a"),)).start()
     frames = module._next(heard, 0.001)
-    assert frames is not None and len(frames) == FRAME_SAMPLES
+    assert frames is not None and len(frames) == VAD_FRAME_SAMPLES
 
 
 def test_a_device_that_opens_and_gives_nothing_is_still_the_same_outage(

@@ -12,7 +12,7 @@ from common.finals.polish import Finals
 from common.settings.flags import StreamingConfig
 from common.speech.service import Service
 from common.speech.utterance import Partials
-from common.speech.vad import FRAME_SAMPLES
+from common.units import VAD_FRAME_SAMPLES
 from common.wire.events import Event
 
 SPOKEN = "甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉戌亥"
@@ -21,7 +21,7 @@ TOKENS = [chr(i).lower() for i in range(97)] + list(SPOKEN) + ["<unk>", "误", "
 
 def audio(frames: str) -> np.ndarray:
     """One 32 ms frame a character: "." is silence; any other character is a frame of speech that says it."""
-    return np.concatenate([np.full(FRAME_SAMPLES, level(frame), dtype=np.float32) for frame in frames])
+    return np.concatenate([np.full(VAD_FRAME_SAMPLES, level(frame), dtype=np.float32) for frame in frames])
 
 
 def level(frame: str) -> float:
@@ -95,7 +95,9 @@ class ScriptedSession:
 def spoken(pieces: list[np.ndarray]) -> Iterator[np.ndarray]:
     """The whole frames of ``pieces``."""
     samples = np.concatenate(pieces) if pieces else np.zeros(0)
-    return (samples[i : i + FRAME_SAMPLES] for i in range(0, len(samples) - FRAME_SAMPLES + 1, FRAME_SAMPLES))
+    return (
+        samples[i : i + VAD_FRAME_SAMPLES] for i in range(0, len(samples) - VAD_FRAME_SAMPLES + 1, VAD_FRAME_SAMPLES)
+    )
 
 
 def _frame_of(frame: np.ndarray) -> str:

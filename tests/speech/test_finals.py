@@ -12,13 +12,13 @@ from common.run.carry_out import Control
 from common.settings.hotword_list import Hotword
 from common.sources.inbox import Command
 from common.speech.utterance import Partials
-from common.speech.vad import FRAME_SAMPLES
+from common.units import VAD_FRAME_SAMPLES
 from common.wire.events import Ack, ErrorEvent, Event, Final, Partial
 from tests.speech.scripted import ScriptedEngine, audio, events_of, service
 
 SURE = pytest.approx(0.9048, abs=1e-4)
 SLICES = Partials(append_only=True)
-EVERY_TWO_FRAMES = Partials(peek_interval=2 * FRAME_SAMPLES)
+EVERY_TWO_FRAMES = Partials(peek_interval=2 * VAD_FRAME_SAMPLES)
 SHOUT = Finals([lambda text: text + "！"])
 
 
@@ -82,7 +82,7 @@ def test_a_second_pass_hears_what_the_utterance_heard_and_no_more() -> None:
     events = events_of(service(engine, SLICES, Finals(second_pass=second_pass)), "..aaaa....bbbb....")
     assert [event.text for event in events if isinstance(event, Final)] == ["再听1", "再听2"]
     for samples, pieces in zip(second_pass.heard, engine.heard_by_session):
-        padding = 12800 - 3 * FRAME_SAMPLES  # of quiet before the flush
+        padding = 12800 - 3 * VAD_FRAME_SAMPLES  # of quiet before the flush
         assert np.array_equal(samples, np.concatenate(pieces)[:-padding])
     assert len(second_pass.heard) == 2
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.speech.utterance import Partials
-from common.speech.vad import FRAME_SAMPLES
+from common.units import VAD_FRAME_SAMPLES
 from common.wire.events import Event, Final, to_line
 from tests.speech.scripted import ScriptedEngine, events_of, service
 from tools.check.check_events import check
@@ -23,7 +23,7 @@ streams = st.lists(pieces, max_size=40).map("".join)
 engines = st.builds(ScriptedEngine, chunk=st.integers(1, 7), fail_on=st.sampled_from(["", "", "c", "cd"]))
 ways = st.one_of(
     st.just(Partials(append_only=True)),
-    st.integers(1, 9).map(lambda frames: Partials(peek_interval=frames * FRAME_SAMPLES)),
+    st.integers(1, 9).map(lambda frames: Partials(peek_interval=frames * VAD_FRAME_SAMPLES)),
 )
 short_utterances = {"max_utterance_sec": 2}
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from common.errors import FatalError
 from common.settings.flags import StreamingConfig
 from common.speech.service import Service
 from common.speech.utterance import Partials
-from common.speech.vad import FRAME_SAMPLES
-from common.wire.events import ErrorEvent, FatalError, Final, Partial
+from common.units import VAD_FRAME_SAMPLES
+from common.wire.events import ErrorEvent, Final, Partial
 from tests.speech.scripted import FrameVad, ScriptedEngine, audio, events_of, service
 
 SURE = pytest.approx(0.9048, abs=1e-4)  # exp(-0.1), the posterior of every scripted token
 SLICES = Partials(append_only=True)
-EVERY_TWO_FRAMES = Partials(peek_interval=2 * FRAME_SAMPLES)
+EVERY_TWO_FRAMES = Partials(peek_interval=2 * VAD_FRAME_SAMPLES)
 
 
 def test_silence_prints_nothing_and_costs_no_inference() -> None:
@@ -92,7 +93,7 @@ def test_a_peek_shows_the_tail_and_later_context_corrects_it() -> None:
 
 
 def test_a_backlog_leaves_the_peeks_out_and_the_final_is_the_same() -> None:
-    frames, backlog = ".aabbxxcc....", 9 * FRAME_SAMPLES
+    frames, backlog = ".aabbxxcc....", 9 * VAD_FRAME_SAMPLES
     assert events_of(service(ScriptedEngine(chunk=8), EVERY_TWO_FRAMES), frames, backlog=backlog) == [
         Partial("1", "甲乙误丙", SURE),
         Final("1", "甲乙误丙", SURE),
@@ -179,9 +180,9 @@ def test_a_forced_cut_hands_every_frame_to_exactly_one_utterance() -> None:
 def test_digital_silence_never_reaches_the_model() -> None:
     engine = ScriptedEngine()
     running = service(engine)
-    list(running.hear(np.concatenate([audio("..aaaa"), np.zeros(8 * FRAME_SAMPLES, dtype=np.float32)])))
+    list(running.hear(np.concatenate([audio("..aaaa"), np.zeros(8 * VAD_FRAME_SAMPLES, dtype=np.float32)])))
     heard = np.concatenate(engine.heard_by_session[0])
-    assert len(heard) > 4 * FRAME_SAMPLES
+    assert len(heard) > 4 * VAD_FRAME_SAMPLES
     assert np.all(heard != 0)
 
 

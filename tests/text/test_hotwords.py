@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.errors import FatalError
 from common.settings.hotword_list import MAX_FILE_BYTES, MAX_LENGTH, MAX_WORDS, Hotword, parse_hotwords
 from common.text.hotword_rescoring import FLOOR, held_back, rescore, settle
 from common.text.hotword_spelling import BOOST, Lexicon
-from common.wire.events import FatalError
 
 TOKENS = ["<blank>", "<s>", "</s>", *"王伟炜张静敬竟说目的墓地第弟银行人北京大学背景一在们好", *"ustvb"]
 TOKENS += ["blue@@", "too@@", "th", "py@@", "thon", "good", "i@@", "phone", "<unk>"]

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from common.wire.events import ErrorEvent, FatalError, Final, Partial, describe, to_line
+from common.errors import FatalError, describe
+from common.wire.events import ErrorEvent, Final, Partial, to_line
 
 ID = "a8c1" * 8
 

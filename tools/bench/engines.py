@@ -9,7 +9,8 @@ from typing import Any, Callable
 
 import numpy as np
 
-from common.settings.flags import SAMPLE_RATE, SliceConfig, StreamingConfig
+from common.settings.flags import SliceConfig, StreamingConfig
+from common.units import SAMPLE_RATE
 
 Feed = Callable[[np.ndarray], Any]  # decodes the next samples of a stream
 Begin = Callable[[], Feed]  # begins a stream

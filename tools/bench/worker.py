@@ -21,8 +21,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from common.settings.flags import DEMO_SPEECH, SAMPLE_RATE  # noqa: E402
-from common.speech.vad import FRAME_SAMPLES  # noqa: E402
+from common.settings.flags import DEMO_SPEECH  # noqa: E402
+from common.units import SAMPLE_RATE, VAD_FRAME_SAMPLES  # noqa: E402
 from tools.bench.engines import ENGINES, Begin, Job, slice_service, streaming_services  # noqa: E402
 from tools.bench.process import memory  # noqa: E402
 
@@ -114,8 +114,8 @@ def shares_of_a_core(job: Job, rounds: int) -> dict[str, float]:
     for _ in range(rounds):
         for name, service in services.items():
             before = time.process_time()
-            for start in range(0, len(samples), FRAME_SAMPLES):
-                for _event in service.hear(samples[start : start + FRAME_SAMPLES]):
+            for start in range(0, len(samples), VAD_FRAME_SAMPLES):
+                for _event in service.hear(samples[start : start + VAD_FRAME_SAMPLES]):
                     pass
             shares[name].append((time.process_time() - before) * SAMPLE_RATE / len(samples))
     return {name: float(np.median(each)) for name, each in shares.items()}

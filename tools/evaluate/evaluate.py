@@ -33,12 +33,12 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from common.engines.choose import load_engine  # noqa: E402
+from common.errors import FatalError  # noqa: E402
 from common.finals.load import load_finals  # noqa: E402
 from common.settings.command_line import build_parser, parse  # noqa: E402
 from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig  # noqa: E402
 from common.speech.service import Service  # noqa: E402
 from common.speech.vad import load_vad  # noqa: E402
-from common.wire.events import FatalError  # noqa: E402
 from tools.evaluate.paced import listen, partials_of, with_silence  # noqa: E402
 from tools.evaluate.recording import read  # noqa: E402
 from tools.evaluate.report import markdown, table  # noqa: E402

@@ -15,9 +15,10 @@ from typing import Callable, NamedTuple
 import numpy as np
 
 from common.engines.quiet import quiet_noise
-from common.settings.flags import SAMPLE_RATE, ModelConfig, SliceConfig
+from common.settings.flags import ModelConfig, SliceConfig
 from common.speech.service import Service
 from common.speech.utterance import Partials
+from common.units import SAMPLE_RATE
 from common.wire.events import Event
 from tools.evaluate.timeline import Line
 

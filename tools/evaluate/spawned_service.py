@@ -13,7 +13,7 @@ from typing import IO, Any, Sequence
 
 import numpy as np
 
-from common.settings.flags import SAMPLE_RATE
+from common.units import SAMPLE_RATE
 from tools.evaluate.timeline import Line, Spoken
 
 LISTENING = b"INFO listening"  # on stderr, when the first sample of a paced file has just begun to be spoken

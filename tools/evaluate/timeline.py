@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Iterable, NamedTuple, Sequence
 
-from common.settings.flags import SAMPLE_RATE
+from common.units import SAMPLE_RATE
 from common.wire.events import Event, Final, Partial
 
 

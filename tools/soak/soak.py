@@ -26,7 +26,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from common.settings.flags import SAMPLE_RATE, ModelConfig, SliceConfig, StreamingConfig  # noqa: E402
+from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig  # noqa: E402
+from common.units import SAMPLE_RATE  # noqa: E402
 from common.wire.events import to_line  # noqa: E402
 from tools.bench.process import cpu_seconds, memory  # noqa: E402
 from tools.check.check_events import check  # noqa: E402

@@ -29,10 +29,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from common.engines.choose import load_engine
 from common.engines.seam import Engine, Hypothesis, Session
 from common.settings.command_line import build_parser, parse
-from common.settings.flags import SAMPLE_RATE, StreamingConfig
+from common.settings.flags import StreamingConfig
 from common.speech.service import Service
 from common.speech.utterance import Partials
-from common.speech.vad import FRAME_SAMPLES, load_vad
+from common.speech.vad import load_vad
+from common.units import SAMPLE_RATE, VAD_FRAME_SAMPLES
 from tools.evaluate.evaluate import Recording, recordings
 from tools.evaluate.paced import listen, with_silence
 from tools.evaluate.report import pair, percent
@@ -143,9 +144,9 @@ def decode(recording: Recording, config: StreamingConfig, engine: Engine, vad: S
 
     vad.reset()
     samples = with_silence(recording.samples, config)
-    service = Service(config, Sessions(engine, make), vad, Partials(peek_interval=FRAME_SAMPLES))
-    for start in range(0, len(samples), FRAME_SAMPLES):
-        list(service.hear(samples[start : start + FRAME_SAMPLES]))
+    service = Service(config, Sessions(engine, make), vad, Partials(peek_interval=VAD_FRAME_SAMPLES))
+    for start in range(0, len(samples), VAD_FRAME_SAMPLES):
+        list(service.hear(samples[start : start + VAD_FRAME_SAMPLES]))
     list(service.end())
     return Decoded(recording, samples, traces, vad.recorded)
 

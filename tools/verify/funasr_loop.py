@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from common.engines.quiet import quiet_noise
-from common.settings.flags import LFR_FRAME_SAMPLES
+from common.units import LFR_FRAME_SAMPLES
 
 NEAR_TIE = 1e-3  # log-probability: below this lead of the best token, rounding may choose the other one
 

@@ -24,8 +24,9 @@ sys.path.insert(0, str(ROOT))
 from common.engines.choose import SAME_TOKENS, load_engine  # noqa: E402
 from common.engines.quiet import without_digital_silence  # noqa: E402
 from common.engines.seam import Engine  # noqa: E402
-from common.settings.flags import DEMO_SPEECH, SAMPLE_RATE, StreamingConfig  # noqa: E402
-from common.wire.events import FatalError  # noqa: E402
+from common.errors import FatalError  # noqa: E402
+from common.settings.flags import DEMO_SPEECH, StreamingConfig  # noqa: E402
+from common.units import SAMPLE_RATE  # noqa: E402
 from tools.evaluate.recording import read  # noqa: E402
 from tools.verify.funasr_loop import NEAR_TIE, Decoded, FunasrLoop, padded_as_finish_does  # noqa: E402
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from common.engines.device import INSTALL, import_or_explain
 from common.engines.engine_cache import cache_root, drop, entry_of, hash_of, key_of, made
 from common.engines.geometry import Geometry
 from common.engines.model_folder import ModelFiles
 from common.engines.openvino.network import engine_from, settings
 from common.engines.paraformer_session import ParaformerEngine
 from common.engines.streaming_step import Shape
+from common.errors import FatalError, describe
+from common.packages import INSTALL, import_or_explain
 from common.settings.flags import ModelConfig
-from common.wire.events import FatalError, describe
 
 log = logging.getLogger(__name__)
 
