@@ -15,7 +15,7 @@ def _torch(_name: str) -> str:
 
 
 def _funasr(_name: str) -> str:
-    from common.engines.funasr_engine import import_automodel
+    from common.engines.funasr.build import import_automodel
 
     import_automodel()
     return "imports"

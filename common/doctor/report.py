@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Callable, Mapping, cast
 
 from common.doctor.probes import PROBES, module_of
-from common.engines.model_folder import STREAMING, Kind, in_cache, read_folder
+from common.engines.hub import in_cache
+from common.engines.model_folder import STREAMING, Kind, read_folder
 from common.errors import FatalError, describe
 from common.settings.flags import DEMO_MODEL, CommonConfig
 

@@ -8,7 +8,8 @@ import time
 
 from common.engines.device import choose_device
 from common.engines.geometry import Geometry, tensor_shapes
-from common.engines.model_folder import ModelFiles, checked_state, failed, find_model
+from common.engines.hub import find_model
+from common.engines.model_folder import ModelFiles, checked_state, failed
 from common.engines.seam import Engine
 from common.errors import FatalError, bad_setting
 from common.packages import import_or_explain
@@ -82,7 +83,7 @@ def _automatic(config: ModelConfig, files: ModelFiles, device: str) -> tuple[str
 
 
 def _funasr(config: ModelConfig, files: ModelFiles, device: str) -> Engine:
-    from common.engines.funasr_engine import load_funasr
+    from common.engines.funasr.engine import load_funasr
 
     return load_funasr(config, files, device)
 

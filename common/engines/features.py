@@ -28,7 +28,7 @@ class Frontend:
 
     @classmethod
     def read(cls, conf: dict[str, Any], mean_and_variance: Path) -> Frontend:
-        """From config.yaml's ``frontend_conf`` and am.mvn (Kaldi nnet text), both checked by model_files."""
+        """From config.yaml's ``frontend_conf`` and am.mvn (Kaldi nnet text), both checked by model_folder."""
         blocks = re.findall(r"<LearnRateCoef>\s+0\s+\[([^\]]*)\]", mean_and_variance.read_text(encoding="utf-8"))
         shift, scale = (np.array(block.split(), dtype=np.float32) for block in blocks)
         return cls(int(conf.get("n_mels", 80)), str(conf.get("window", "hamming")), shift, scale)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Dict, Tuple
 
 
 @dataclass(frozen=True)
@@ -74,49 +74,67 @@ def _refuse_variants(
         raise ValueError("config.yaml describes a variant of the model that FunASR alone computes")
 
 
-def tensor_shapes(geometry: Geometry) -> dict[str, tuple[int, ...]]:
+Shapes = Dict[str, Tuple[int, ...]]
+
+
+def tensor_shapes(geometry: Geometry) -> Shapes:
     """Name and shape of every tensor that the layers read."""
     size = geometry.size
-    shapes: dict[str, tuple[int, ...]] = {}
-
-    def linear(name: str, outputs: int, inputs: int, bias: bool = True) -> None:
-        shapes[f"{name}.weight"] = (outputs, inputs)
-        if bias:
-            shapes[f"{name}.bias"] = (outputs,)
-
-    def norm(name: str, width: int) -> None:
-        shapes[f"{name}.weight"] = shapes[f"{name}.bias"] = (width,)
-
-    def feed_forward(name: str) -> None:
-        linear(f"{name}.feed_forward.w_1", geometry.decoder_units, size)
-        linear(f"{name}.feed_forward.w_2", size, geometry.decoder_units, bias=False)
-        norm(f"{name}.feed_forward.norm", geometry.decoder_units)
-        norm(f"{name}.norm1", size)
-
+    shapes: Shapes = {}
     for index in range(geometry.encoder_layers):
         name = "encoder.encoders0.0" if index == 0 else f"encoder.encoders.{index - 1}"
-        width = geometry.inputs if index == 0 else size
-        linear(f"{name}.self_attn.linear_q_k_v", 3 * size, width)
-        linear(f"{name}.self_attn.linear_out", size, size)
-        shapes[f"{name}.self_attn.fsmn_block.weight"] = (size, 1, geometry.encoder_kernel)
-        linear(f"{name}.feed_forward.w_1", geometry.encoder_units, size)
-        linear(f"{name}.feed_forward.w_2", size, geometry.encoder_units)
-        norm(f"{name}.norm1", width)
-        norm(f"{name}.norm2", size)
-    norm("encoder.after_norm", size)
+        shapes.update(_encoder_layer(name, geometry, geometry.inputs if index == 0 else size))
+    shapes.update(_norm("encoder.after_norm", size))
     shapes["predictor.cif_conv1d.weight"] = (size, size, 3)
     shapes["predictor.cif_conv1d.bias"] = (size,)
-    linear("predictor.cif_output", 1, size)
+    shapes.update(_linear("predictor.cif_output", 1, size))
     for index in range(geometry.decoder_layers):
-        name = f"decoder.decoders.{index}"
-        feed_forward(name)
-        shapes[f"{name}.self_attn.fsmn_block.weight"] = (size, 1, geometry.kernel)
-        linear(f"{name}.src_attn.linear_q", size, size)
-        linear(f"{name}.src_attn.linear_k_v", 2 * size, size)
-        linear(f"{name}.src_attn.linear_out", size, size)
-        norm(f"{name}.norm2", size)
-        norm(f"{name}.norm3", size)
-    feed_forward("decoder.decoders3.0")
-    norm("decoder.after_norm", size)
-    linear("decoder.output_layer", geometry.vocabulary, size)
+        shapes.update(_decoder_layer(f"decoder.decoders.{index}", geometry))
+    shapes.update(_decoder_feed_forward("decoder.decoders3.0", geometry))
+    shapes.update(_norm("decoder.after_norm", size))
+    shapes.update(_linear("decoder.output_layer", geometry.vocabulary, size))
     return shapes
+
+
+def _encoder_layer(name: str, geometry: Geometry, width: int) -> Shapes:
+    size, units = geometry.size, geometry.encoder_units
+    return {
+        **_linear(f"{name}.self_attn.linear_q_k_v", 3 * size, width),
+        **_linear(f"{name}.self_attn.linear_out", size, size),
+        f"{name}.self_attn.fsmn_block.weight": (size, 1, geometry.encoder_kernel),
+        **_linear(f"{name}.feed_forward.w_1", units, size),
+        **_linear(f"{name}.feed_forward.w_2", size, units),
+        **_norm(f"{name}.norm1", width),
+        **_norm(f"{name}.norm2", size),
+    }
+
+
+def _decoder_layer(name: str, geometry: Geometry) -> Shapes:
+    size = geometry.size
+    return {
+        **_decoder_feed_forward(name, geometry),
+        f"{name}.self_attn.fsmn_block.weight": (size, 1, geometry.kernel),
+        **_linear(f"{name}.src_attn.linear_q", size, size),
+        **_linear(f"{name}.src_attn.linear_k_v", 2 * size, size),
+        **_linear(f"{name}.src_attn.linear_out", size, size),
+        **_norm(f"{name}.norm2", size),
+        **_norm(f"{name}.norm3", size),
+    }
+
+
+def _decoder_feed_forward(name: str, geometry: Geometry) -> Shapes:
+    size, units = geometry.size, geometry.decoder_units
+    return {
+        **_linear(f"{name}.feed_forward.w_1", units, size),
+        f"{name}.feed_forward.w_2.weight": (size, units),
+        **_norm(f"{name}.feed_forward.norm", units),
+        **_norm(f"{name}.norm1", size),
+    }
+
+
+def _linear(name: str, outputs: int, inputs: int) -> Shapes:
+    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
+
+
+def _norm(name: str, width: int) -> Shapes:
+    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}

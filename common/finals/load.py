@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Callable, Iterator, Mapping
 
 from common.engines.device import choose_device
-from common.engines.model_folder import Kind, ModelFiles, cached_or_downloaded, failed, in_cache, read_folder
+from common.engines.hub import cached_or_downloaded, in_cache
+from common.engines.model_folder import Kind, ModelFiles, failed, read_folder
 from common.errors import bad_setting
 from common.finals.numbers import load_itn
 from common.finals.polish import Finals

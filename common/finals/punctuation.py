@@ -7,8 +7,8 @@ import logging
 import re
 from typing import Any
 
-from common.engines.engine_cache import cache_root
-from common.engines.funasr_engine import build_checked
+from common.engines.cache_folder import cache_root
+from common.engines.funasr.build import build_checked
 from common.engines.model_folder import AGAIN, Kind, ModelFiles, failed
 from common.settings.flags import CommonConfig
 

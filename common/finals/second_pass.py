@@ -6,7 +6,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from common.engines.funasr_engine import build_arguments, build_checked
+from common.engines.funasr.build import build_arguments, build_checked
 from common.engines.model_folder import AGAIN, Kind, ModelFiles, failed
 from common.engines.quiet import quiet_noise
 from common.settings.flags import CommonConfig

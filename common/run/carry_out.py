@@ -9,8 +9,8 @@ from typing import Any, Callable, Iterator, Protocol, Tuple
 from common.errors import FatalError, bad_setting
 from common.settings.checks import check_field
 from common.settings.flags import CommonConfig
-from common.sources.inbox import Command
 from common.speech.service import Service
+from common.wire.command_lines import Command
 from common.wire.events import Ack, ErrorEvent, Event, Final
 
 SETTABLE = {"endpoint_silence_ms": int, "hotwords": list}

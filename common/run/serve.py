@@ -17,24 +17,15 @@ from common.run.ending import ENDING
 from common.run.recorder import Recorder
 from common.run.statistics import Stats
 from common.settings.flags import DEMO_SPEECH, CommonConfig
-from common.sources.inbox import (
-    AudioBlock,
-    BadLine,
-    Command,
-    DeviceLost,
-    EndOfCommands,
-    Gap,
-    Inbox,
-    Message,
-    SourceFailed,
-    StdoutGone,
-)
+from common.sources.inbox import Inbox
+from common.sources.messages import AudioBlock, DeviceLost, EndOfCommands, Gap, Message, SourceFailed, StdoutGone
 from common.sources.microphone import Microphone
 from common.sources.raw_pcm import PcmSource
 from common.sources.sound_file import FileSource
 from common.sources.stdin_lines import LineReader, wants_commands
 from common.speech.service import Service
 from common.units import SAMPLE_RATE
+from common.wire.command_lines import BadLine, Command
 from common.wire.events import ErrorEvent, Event, Final, Partial, Status
 from common.wire.line_writer import Output, ReaderGone, StdoutFailed
 

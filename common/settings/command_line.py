@@ -1,4 +1,4 @@
-"""The command line of both scripts, made from the fields of their configuration; pure."""
+"""The command line of both scripts, made from the fields of their configuration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from dataclasses import fields, replace
 from typing import Any, NoReturn, Sequence, TypeVar
 
 from common.errors import bad_setting
+from common.settings.files import read_hotwords
 from common.settings.flags import CommonConfig
+
+FROM_FILES = {"hotwords": read_hotwords}  # settings that "@FILE" may stand for
 
 Config = TypeVar("Config", bound=CommonConfig)
 
@@ -65,5 +68,12 @@ def parse(
     for field in fields(config):
         value = getattr(values, field.name)
         if value is not None:
-            given[field.name] = field.metadata["check"](flag_of(field), value)
-    return replace(config, **given).checked(), values
+            read = FROM_FILES.get(field.name, _as_it_is)
+            given[field.name] = field.metadata["check"](flag_of(field), read(flag_of(field), value))
+    config = replace(config, **given)
+    from_files = {name: read(name, getattr(config, name)) for name, read in FROM_FILES.items()}
+    return replace(config, **from_files).checked(), values
+
+
+def _as_it_is(_name: str, value: Any) -> Any:
+    return value

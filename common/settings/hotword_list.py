@@ -1,4 +1,4 @@
-"""The hotwords that a user writes: on the command line, in a file, in CONFIG or in a command."""
+"""The hotwords that a user writes: on the command line, in a file, in CONFIG or in a command; pure."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import re
 import reprlib
 import unicodedata
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterable, Iterator
 
 from common.errors import bad_setting
 
@@ -33,20 +32,19 @@ class Hotword:
 def parse_hotwords(name: str, value: Any) -> tuple[Hotword, ...]:
     """The hotwords in ``value``, each once, with the weight it was given last.
 
-    ``"词 词"``: words between blanks. ``"@FILE"``: one a line, with an optional weight as FunASR writes it
-    (``词 20``), in UTF-8; ``#`` begins a comment. A list or tuple of strings: each as a line of a file, without
-    comments. Hotwords in it are left as they are. ``name`` is what messages call the setting.
+    ``"词 词"``: words between blanks. A list or tuple of strings: each as a line of a file, without comments.
+    Hotwords in it are left as they are. ``name`` is what messages call the setting.
 
-    Raises FatalError ``config_invalid``, naming file and line.
+    Raises FatalError ``config_invalid``.
     """
-    if isinstance(value, str) and value.startswith("@"):
-        lines: Iterator[tuple[str, Any]] = _lines_of_file(name, Path(value[1:].strip()))
-    elif isinstance(value, str):
-        lines = _words_of_line(name, value)
-    elif isinstance(value, (list, tuple)):
-        lines = ((f"{name}, entry {number}", entry) for number, entry in enumerate(value, 1))
-    else:
-        raise bad_setting(f'{name} must be "WORD WORD", "@FILE" or a list of words, not {value!r}')
+    if isinstance(value, str):
+        return _each_once(_words_of_line(name, value))
+    if isinstance(value, (list, tuple)):
+        return _each_once((f"{name}, entry {number}", entry) for number, entry in enumerate(value, 1))
+    raise bad_setting(f'{name} must be "WORD WORD", "@FILE" or a list of words, not {value!r}')
+
+
+def _each_once(lines: Iterable[tuple[str, Any]]) -> tuple[Hotword, ...]:
     found: dict[str, Hotword] = {}
     for where, line in lines:
         hotword = line if isinstance(line, Hotword) else _hotword(where, line)
@@ -63,24 +61,28 @@ def _words_of_line(name: str, line: str) -> Iterator[tuple[str, str]]:
         yield name, word
 
 
-def _lines_of_file(name: str, path: Path) -> Iterator[tuple[str, str]]:
-    """(where it stands, content) of every line that is more than a comment."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise bad_setting(f"{name} @{path}: {error.strerror or error}") from error
+def parse_hotword_file(where: str, content: bytes) -> tuple[Hotword, ...]:
+    """The hotwords in a file's ``content``: one a line in UTF-8, with an optional weight as FunASR writes it
+    (``词 20``); ``#`` begins a comment. ``where`` is what messages call the file.
+
+    Raises FatalError ``config_invalid``, naming the line.
+    """
     if len(content) > MAX_FILE_BYTES:
-        raise bad_setting(f"{name} @{path}: larger than {MAX_FILE_BYTES // 1_000_000} MB; is it a list of hotwords?")
+        raise bad_setting(f"{where}: larger than {MAX_FILE_BYTES // 1_000_000} MB; is it a list of hotwords?")
+    return _each_once(_lines_of_file(where, content))
+
+
+def _lines_of_file(where: str, content: bytes) -> Iterator[tuple[str, str]]:
+    """(where it stands, content) of every line that is more than a comment."""
     for number, raw in enumerate(content.split(b"\n"), 1):
-        where = f"{name} @{path}, line {number}"
+        place = f"{where}, line {number}"
         try:
             line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
-            raise bad_setting(f"{where}: not UTF-8 (byte {raw[error.start]:#04x}); save the file as UTF-8") from error
+            raise bad_setting(f"{place}: not UTF-8 (byte {raw[error.start]:#04x}); save the file as UTF-8") from error
         line = _COMMENT.sub("", line).strip()
         if line:
-            yield where, line
+            yield place, line
 
 
 def _hotword(where: str, line: Any) -> Hotword:

@@ -6,89 +6,17 @@ import math
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
-from typing import Any, Callable, Union
+from typing import Callable
 
-import numpy as np
-
-from common.errors import FatalError
+from common.sources.messages import AudioBlock, Gap, Message, StdoutGone, Stop
 from common.units import SAMPLE_RATE
+from common.wire.command_lines import BadLine, Command
 
 DECODE_AFTER_STOP_SEC = 0.8  # how long audio that was heard before a stop may still be decoded
 WAITING_SEC = 2.0  # of a source that can wait: enough to keep the loop busy
 LIVE_SEC = 300.0  # of a microphone, 19 MB: a machine that was too busy for minutes loses nothing
 PAUSES = ("pause", "resume")  # commands from which on audio is not heard, or is
 DROPPED_AT_ONCE = 0.1  # of that: a machine that stays too slow has a gap now and then instead of one every 32 ms
-
-
-@dataclass(frozen=True)
-class AudioBlock:
-    """16 kHz mono float32 samples (-1…1); ``first_sample`` counts from the beginning of the stream."""
-
-    samples: np.ndarray
-    first_sample: int
-
-
-@dataclass(frozen=True)
-class Command:
-    """A line on stdin that asks for something; ``kind`` is its type behind ``core.control.``."""
-
-    kind: str
-    id: str | int | None = None
-    fields: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class BadLine:
-    """A line on stdin that is no command; ``reason`` says why."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class EndOfCommands:
-    """stdin has ended."""
-
-
-@dataclass(frozen=True)
-class EndOfInput:
-    """The source has given all it had."""
-
-
-@dataclass(frozen=True)
-class SourceFailed:
-    """The source cannot go on."""
-
-    error: FatalError
-
-
-@dataclass(frozen=True)
-class Gap:
-    """The audio behind it does not follow on the audio before it: ``dropped`` samples that were heard had to go."""
-
-    dropped: int = 0
-
-
-@dataclass(frozen=True)
-class DeviceLost:
-    """The microphone has gone, its source looks for it, and a Gap stands before what it hears next."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Stop:
-    """The user asked for the end."""
-
-
-@dataclass(frozen=True)
-class StdoutGone:
-    """Nobody reads what the service prints."""
-
-
-Message = Union[
-    AudioBlock, Gap, DeviceLost, Command, BadLine, EndOfCommands, EndOfInput, SourceFailed, Stop, StdoutGone
-]
 
 
 class Inbox:

@@ -12,7 +12,8 @@ import numpy as np
 
 from common.errors import FatalError, describe
 from common.sources.devices import NO_DEVICE, import_sounddevice
-from common.sources.inbox import AudioBlock, DeviceLost, Gap, Inbox
+from common.sources.inbox import Inbox
+from common.sources.messages import AudioBlock, DeviceLost, Gap
 from common.sources.resampling import Converter
 from common.units import SAMPLE_RATE
 

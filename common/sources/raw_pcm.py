@@ -8,7 +8,8 @@ import stat
 import numpy as np
 
 from common.errors import FatalError, describe
-from common.sources.inbox import AudioBlock, EndOfInput, Inbox, SourceFailed
+from common.sources.inbox import Inbox
+from common.sources.messages import AudioBlock, EndOfInput, SourceFailed
 from common.sources.resampling import Converter
 
 READ_BYTES = 1 << 14

@@ -8,7 +8,8 @@ import time
 from typing import Any
 
 from common.errors import FatalError, describe
-from common.sources.inbox import AudioBlock, EndOfInput, Inbox, SourceFailed
+from common.sources.inbox import Inbox
+from common.sources.messages import AudioBlock, EndOfInput, SourceFailed
 from common.sources.resampling import Converter
 from common.units import SAMPLE_RATE
 

@@ -9,9 +9,10 @@ import threading
 import numpy as np
 
 from common.settings.flags import CommonConfig
-from common.sources.inbox import AudioBlock, BadLine, Command, EndOfCommands, EndOfInput, Inbox
+from common.sources.inbox import Inbox
+from common.sources.messages import AudioBlock, EndOfCommands, EndOfInput
 from common.sources.resampling import Converter
-from common.wire.command_lines import Audio, AudioEnd, Lines, Parsed, parse_line
+from common.wire.command_lines import Audio, AudioEnd, BadLine, Command, Lines, Parsed, parse_line
 
 READ_BYTES = 1 << 16
 

@@ -56,26 +56,14 @@ def rescore(tokens: Sequence[int], log_posteriors: Rows, lexicon: Lexicon | None
     return tuple(_replaced(heard, _places(heard, log_posteriors, lexicon, first), lexicon).tolist())
 
 
-def held_back(tokens: Sequence[int], log_posteriors: Rows, lexicon: Lexicon | None, first: int = 0) -> int:
-    """How many of the last tokens a hotword may still rewrite whose end has not been heard yet.
-
-    Arguments as for ``rescore``. What lies before them no later token changes; printed tokens are never among
-    them. A token that the word would leave as it is need not wait for the word's end.
-    """
-    heard = np.asarray(tokens, dtype=np.int64)
-    if not lexicon or first >= len(heard):
-        return 0
-    places = _places(heard, log_posteriors, lexicon, first)
-    return _waiting(heard, _replaced(heard, places, lexicon), places, lexicon, first)
-
-
 def settle(
     settled: Sequence[int], tokens: Sequence[int], log_posteriors: Rows, lexicon: Lexicon | None
 ) -> tuple[int, ...]:
     """``settled``, what was settled of an utterance before, and behind it what is settled by now.
 
     ``tokens`` and ``log_posteriors``, as for ``rescore``, are all of the utterance that is committed. What is
-    settled never changes again: the first tokens of ``tokens``, rescored, without those that are held back.
+    settled never changes again: the first tokens of ``tokens``, rescored, without those that a hotword may still
+    rewrite whose end has not been heard yet. A token that the word would leave as it is need not wait for that.
     """
     heard = np.array([*settled, *tokens[len(settled) :]], dtype=np.int64)
     if not lexicon or len(settled) == len(heard):

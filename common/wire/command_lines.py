@@ -5,16 +5,30 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Iterator, Union
-
-from common.sources.inbox import BadLine, Command
 
 LONGEST_LINE = 1 << 20  # bytes, newline left out
 KINDS = ("flush", "pause", "resume", "reset", "set", "status", "stop")
 CONTROL = "core.control."
 APPEND = "voice.audio.append"
 END = "voice.audio.end"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A line on stdin that asks for something; ``kind`` is its type behind ``core.control.``."""
+
+    kind: str
+    id: str | int | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line on stdin that is no command; ``reason`` says why."""
+
+    reason: str
 
 
 class Lines:

@@ -6,15 +6,8 @@ An event knows neither the time nor the stream it will be written to: the line w
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any, Union
-
-from common.errors import one_line
-from common.units import SAMPLES_PER_MS
-
-TEXT_SOURCE = "funasr.streaming.paraformer-zh"
-SERVICE_SOURCE = "voice.asr"
 
 
 @dataclass(frozen=True)
@@ -93,51 +86,3 @@ class Status:
 
 
 Event = Union[Partial, Final, ErrorEvent, Ack, Status]
-
-
-def to_line(event: Event, ts: int, seq: int | None = None, latency_ms: int = 0) -> str:
-    """One JSON line with its newline, keys in the protocol's order. ``ts`` is Unix time in ms.
-
-    With ``seq``, the line's number, the keys of ``--extended`` follow; ``latency_ms`` is one of them.
-    """
-    fields: dict[str, Any] = {"type": "", "ts": ts, "trace_id": event.trace_id, "source": SERVICE_SOURCE}
-    if isinstance(event, ErrorEvent):
-        fields["type"] = "core.error_event"
-        fields["error_code"] = event.error_code
-        fields["message"] = one_line(event.message, limit=2000)
-    elif isinstance(event, Ack):
-        fields["type"] = "core.control_ack"
-        fields.update(id=event.id, ok=event.ok, **dict(event.details))
-    elif isinstance(event, Status):
-        fields["type"] = "core.status_event"
-        fields.update(state=event.state, **dict(event.details))
-    else:
-        fields["type"] = f"voice.asr_text.{'partial' if isinstance(event, Partial) else 'final'}"
-        fields["source"] = TEXT_SOURCE
-        fields["text"] = event.text
-        fields["confidence"] = round(event.confidence, 2)
-    if seq is not None:
-        fields["seq"] = seq
-        if isinstance(event, (Partial, Final)) and event.extra is not None:
-            fields.update(_extra(event.extra, latency_ms))
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n"
-
-
-def _extra(extra: Extra, latency_ms: int) -> dict[str, Any]:
-    words = [
-        {
-            "text": word.text,
-            "start_ms": word.start // SAMPLES_PER_MS,
-            "end_ms": word.end // SAMPLES_PER_MS,
-            "confidence": round(word.confidence, 2),
-        }
-        for word in extra.words
-    ]
-    fields = {
-        "utterance_id": extra.utterance_id,
-        "start_ms": extra.start // SAMPLES_PER_MS,
-        "end_ms": extra.end // SAMPLES_PER_MS,
-    }
-    if extra.end_reason is None:
-        return {**fields, "stable": extra.stable, "words": words, "latency_ms": latency_ms}
-    return {**fields, "words": words, "latency_ms": latency_ms, "end_reason": extra.end_reason}

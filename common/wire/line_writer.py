@@ -10,7 +10,8 @@ import time
 from collections import deque
 from typing import Callable
 
-from common.wire.events import Event, Partial, Status, to_line
+from common.wire.events import Event, Partial, Status
+from common.wire.lines import to_line
 
 IDLE_POLL_SEC = 0.4  # how often an idle writer looks whether its reader is still there
 

@@ -142,7 +142,7 @@ def _written(
     import torch
     import yaml
 
-    from common.engines.funasr_engine import import_automodel
+    from common.engines.funasr.build import import_automodel
 
     (folder / "config.yaml").write_text(yaml.safe_dump(configuration, allow_unicode=True), encoding="utf-8")
     (folder / "tokens.json").write_text(json.dumps(tokens, ensure_ascii=False), encoding="utf-8")

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from common.engines.engine_cache import cache_root, entry_of
+from common.engines.cache_folder import cache_root
+from common.engines.openvino.cache import entry_of
 from common.engines.streaming_step import Shape, first_state, step
 from common.settings.flags import DEMO_MODEL, DEMO_SPEECH, StreamingConfig
 from tests.audio import ROOT, read

@@ -11,7 +11,8 @@ import pytest
 
 from common.finals.polish import ENDING_SEC, Finals, UtteranceAudio
 from common.settings.hotword_list import Hotword
-from common.sources.inbox import Inbox, StdoutGone
+from common.sources.inbox import Inbox
+from common.sources.messages import StdoutGone
 from common.wire.events import ErrorEvent, Extra, Final
 
 FINAL = Final("a" * 32, "你好世界", 0.9)

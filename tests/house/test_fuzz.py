@@ -19,15 +19,18 @@ from common.engines.geometry import Geometry
 from common.engines.model_folder import read_folder
 from common.errors import FatalError
 from common.run.carry_out import Control
+from common.settings.files import read_hotwords
 from common.settings.flags import DEMO_MODEL
-from common.settings.hotword_list import GREATEST_WEIGHT, LEAST_WEIGHT, MAX_LENGTH, parse_hotwords
+from common.settings.hotword_list import GREATEST_WEIGHT, LEAST_WEIGHT, MAX_LENGTH
 from common.sources import raw_pcm as pcm_module
-from common.sources.inbox import AudioBlock, BadLine, Command, EndOfCommands, Inbox
+from common.sources.inbox import Inbox
+from common.sources.messages import AudioBlock, EndOfCommands
 from common.sources.raw_pcm import PcmSource
 from common.sources.resampling import Converter
 from common.sources.stdin_lines import LineReader
-from common.wire.command_lines import Lines, parse_line
-from common.wire.events import Ack, ErrorEvent, to_line
+from common.wire.command_lines import BadLine, Command, Lines, parse_line
+from common.wire.events import Ack, ErrorEvent
+from common.wire.lines import to_line
 from tests.speech.scripted import ScriptedEngine, service
 
 MUTABLE = ("config.yaml", "tokens.json", "am.mvn", "configuration.json")
@@ -213,7 +216,7 @@ entries = st.lists(st.text(max_size=12) | usual, max_size=8)
 def test_a_file_of_hotwords_is_read_or_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "words").write_bytes(content)
     try:
-        found = parse_hotwords("--hotwords", f"@{tmp_path / 'words'}")
+        found = read_hotwords("--hotwords", f"@{tmp_path / 'words'}")
     except FatalError as error:
         assert error.error_code == "config_invalid"
         return

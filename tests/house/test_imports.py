@@ -1,129 +1,118 @@
-"""Import arrows go down only, and the core does no I/O: a walk over the source holds both."""
+"""Which room may import from which, through every import; and what the core must never touch."""
 
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.audio import ROOT
 
-LAYERS = [  # a module may import from the lines below its own
-    ["run.app", "run.serve"],
-    ["run.ending"],
-    ["run.carry_out", "sources.stdin_lines"],
-    ["speech.service", "doctor.report", "settings.command_line", "wire.command_lines", "run.statistics"],
-    ["speech.utterance", "engines.choose", "finals.load", "doctor.probes"],
-    ["finals.polish"],
-    ["engines.openvino.load", "finals.punctuation", "finals.second_pass"],
-    ["engines.openvino.build"],
-    ["engines.funasr_engine", "engines.torch_engine", "engines.openvino.network"],
-    ["engines.paraformer_session", "sources.sound_file", "sources.raw_pcm", "sources.microphone", "run.recorder"],
-    ["engines.streaming_step"],
-    [
-        "speech.endpoint",
-        "engines.seam",
-        "speech.vad",
-        "wire.line_writer",
-        "sources.inbox",
-        "engines.model_folder",
-        "sources.resampling",
-        "sources.devices",
-        "text.hotword_rescoring",
-        "finals.numbers",
-    ],
-    [
-        "engines.quiet",
-        "engines.features",
-        "engines.layers",
-        "engines.geometry",
-        "engines.engine_cache",
-        "engines.memory",
-        "engines.device",
-        "text.hotword_spelling",
-    ],
-    ["settings.flags", "text.tokens_to_words", "text.hotword_sound", "text.word_times"],
-    ["settings.hotword_list"],
-    ["settings.checks"],
-    ["wire.events"],
-    ["", "run", "sources", "settings", "wire", "engines", "engines.openvino", "text", "finals", "speech", "doctor"],
-]
-PURE = [
-    *[
-        "speech.endpoint",
-        "text.tokens_to_words",
-        "wire.events",
-        "settings.flags",
-        "settings.checks",
-        "settings.command_line",
-        "wire.command_lines",
-        "run.carry_out",
-        "run.statistics",
-    ],
-    *[
-        "engines.streaming_step",
-        "engines.geometry",
-        "text.hotword_spelling",
-        "text.hotword_rescoring",
-        "text.word_times",
-    ],
-]
-HEAVY = {
-    "torch",
-    "openvino",
-    "funasr",
-    "sounddevice",
-    "soundfile",
-    "soxr",
-    "modelscope",
-    "yaml",
-    "tqdm",
-    "pypinyin",
-    "jieba",
-    "wetext",
+GROUND = ["units", "errors", "packages", "version"]
+ROOMS = {  # what a room stands on, beside the ground
+    "settings": [],
+    "wire": ["settings"],
+    "sources": ["wire"],
+    "engines": ["settings"],
+    "text": ["settings"],
+    "finals": ["engines", "text", "wire"],
+    "speech": ["finals"],
+    "doctor": ["speech", "sources"],
+    "run": ["doctor"],
 }
+PURE = [  # no file, no clock, no thread, no package but numpy, themselves and in all that they import
+    *["units", "errors", "settings.checks", "settings.flags", "settings.hotword_list"],
+    *["wire.events", "wire.lines", "wire.command_lines", "sources.messages"],
+    *["engines.seam", "engines.geometry", "engines.streaming_step", "engines.quiet"],
+    *["text.tokens_to_words", "text.word_times", "speech.endpoint"],
+]
+TOUCHES = {"io", "os", "queue", "select", "signal", "socket", "subprocess", "tempfile", "threading", "time"}
+HEAVY = {"torch", "openvino", "funasr", "sounddevice", "soundfile", "soxr", "modelscope", "huggingface_hub"}
+HEAVY |= {"yaml", "tqdm", "pypinyin", "jieba", "wetext", "kaldi_native_fbank"}
 ON_TORCH = {"engines.layers", "engines.torch_engine", "engines.openvino.build"}  # imported when torch is to compute
-LEVEL = {module: depth for depth, modules in enumerate(LAYERS) for module in modules}
 
 
-def module_files() -> dict[str, ast.Module]:
+@functools.lru_cache(maxsize=None)
+def modules() -> dict[str, ast.Module]:
+    """Every file of common/ but the rooms' docstrings, as ``room.file``."""
     found = {}
     for path in sorted((ROOT / "common").rglob("*.py")):
-        parts = path.relative_to(ROOT / "common").with_suffix("").parts
-        name = ".".join(part for part in parts if part != "__init__")
-        found[name] = ast.parse(path.read_text(encoding="utf-8"))
+        if path.name != "__init__.py":
+            name = ".".join(path.relative_to(ROOT / "common").with_suffix("").parts)
+            found[name] = ast.parse(path.read_text(encoding="utf-8"))
     return found
 
 
 def imports(tree: ast.AST) -> set[str]:
+    """The modules that ``tree`` imports, wherever it does."""
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     return names | {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
 
 
-def test_import_arrows_go_down_only() -> None:
-    for name, tree in module_files().items():
-        assert name in LEVEL, f"common/{name} has no place in the table"
-        for target in imports(tree):
-            if target == "common" or target.startswith("common."):
-                below = target[len("common.") :]
-                assert LEVEL[below] > LEVEL[name], f"{name} imports {below}"
+def ours(tree: ast.AST) -> set[str]:
+    return {name[len("common.") :] for name in imports(tree) if name.startswith("common.")}
+
+
+def below(room: str) -> set[str]:
+    """Every room that ``room`` stands on, however far down."""
+    return {room}.union(*(below(each) for each in ROOMS[room]))
+
+
+def reached(name: str) -> set[str]:
+    """``name`` and every module of ours that importing it imports at once or later."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            waiting += ours(modules()[module])
+    return found
+
+
+def test_every_file_has_a_room() -> None:
+    assert {name.split(".")[0] for name in modules()} == {*GROUND, *ROOMS}
+
+
+@pytest.mark.parametrize("name", modules())
+def test_import_arrows_go_down_only(name: str) -> None:
+    room = name.split(".")[0]
+    allowed = {*GROUND, *(below(room) if room in ROOMS else ())}
+    for module in reached(name):
+        assert module.split(".")[0] in allowed, f"{name} reaches {module}"
+
+
+@pytest.mark.parametrize("name", modules())
+def test_no_import_runs_in_a_circle(name: str) -> None:
+    for module in ours(modules()[name]):
+        assert name not in reached(module), f"{name} imports {module}, which reaches {name}"
 
 
 @pytest.mark.parametrize("name", PURE)
-def test_the_core_imports_the_standard_library_alone(name: str) -> None:
-    outside = {target.split(".")[0] for target in imports(module_files()[name])} - {"common", "numpy", "__future__"}
-    assert outside <= set(sys.stdlib_module_names)
-    assert not outside & {"os", "io", "socket", "subprocess", "threading", "time"}
+def test_the_core_touches_nothing_however_far_one_looks(name: str) -> None:
+    for module in reached(name):
+        outside = {target.split(".")[0] for target in imports(modules()[module])} - {"common", "numpy", "__future__"}
+        assert outside <= set(sys.stdlib_module_names), f"{name} reaches {module}, which imports {outside}"
+        assert not outside & TOUCHES, f"{name} reaches {module}, which imports {outside & TOUCHES}"
+        calls = [node for node in ast.walk(modules()[module]) if isinstance(node, ast.Call)]
+        assert not [node for node in calls if getattr(node.func, "id", getattr(node.func, "attr", "")) == "open"]
 
 
-def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
-    for name, tree in module_files().items():
-        at_import = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
-        heavy = {target.split(".")[0] for node in at_import for target in imports(node)} & HEAVY
-        heavy -= {"torch"} if name in ON_TORCH else set()
-        assert not heavy, f"common/{name} imports {heavy} at once"
+@pytest.mark.parametrize("name", modules())
+def test_nothing_heavy_is_imported_before_it_is_needed(name: str) -> None:
+    at_import = [node for node in modules()[name].body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    heavy = {target.split(".")[0] for node in at_import for target in imports(node)} & HEAVY
+    assert not heavy - ({"torch"} if name in ON_TORCH else set())
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "common").rglob("__init__.py")), ids=lambda path: path.parent.name)
+def test_a_room_s_own_file_says_what_it_is_for_and_nothing_else(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree) and len(tree.body) == 1
 
 
 @pytest.mark.parametrize("script", ["asr_service", "asr_service_streaming"])
@@ -134,4 +123,13 @@ def test_importing_a_script_brings_neither_torch_nor_funasr(script: str) -> None
 
 @pytest.mark.parametrize("script", ["asr_service.py", "asr_service_streaming.py"])
 def test_a_script_stays_thin(script: str) -> None:
-    assert len((ROOT / script).read_text(encoding="utf-8").splitlines()) < 120
+    assert len((ROOT / script).read_text(encoding="utf-8").splitlines()) <= 60
+
+
+@pytest.mark.parametrize("name", modules())
+def test_no_file_is_longer_than_250_lines_and_no_function_than_40(name: str) -> None:
+    path = ROOT / "common" / (name.replace(".", "/") + ".py")
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 250
+    for node in ast.walk(modules()[name]):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert (node.end_lineno or 0) - node.lineno < 40, f"{name}.{node.name}"

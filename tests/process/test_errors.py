@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from common.engines.model_folder import FILES, HUB_NAMES
+from common.engines.model_folder import STREAMING
 from tests.audio import ROOT
 from tests.process.spawned import Ended, checked, environment, run
 from tests.process.test_speech import SCRIPTS, a_recording, transcripts
@@ -95,7 +95,7 @@ def damaged(folder: Path, name: str, content: bytes | None) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", STREAMING.files)
 def test_a_model_folder_without_one_of_its_files_is_refused_by_name(tmp_path: Path, name: str) -> None:
     folder = damaged(tmp_path / "model", name, None)
     fails(run("asr_service", "--model-dir", folder, "--input", str(a_recording())), "model_load_failed", 1, name)
@@ -137,7 +137,7 @@ def test_a_download_that_is_impossible_says_what_else_to_try(tmp_path: Path) -> 
 
 
 def test_a_model_in_the_hubs_cache_is_used_offline(tmp_path: Path) -> None:
-    name = HUB_NAMES["ms"].replace("/", "--")
+    name = STREAMING.hub_names["ms"].replace("/", "--")
     cache = tmp_path / ".cache" / "modelscope" / "models" / name / "snapshots" / "master"
     shutil.copytree(str(DEMO_MODEL), str(cache))
     path = a_recording()

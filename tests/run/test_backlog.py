@@ -11,19 +11,11 @@ import pytest
 
 from common.run.serve import Loop
 from common.settings.flags import StreamingConfig
-from common.sources.inbox import (
-    DECODE_AFTER_STOP_SEC,
-    LIVE_SEC,
-    AudioBlock,
-    Command,
-    EndOfCommands,
-    EndOfInput,
-    Gap,
-    Inbox,
-    Stop,
-)
+from common.sources.inbox import DECODE_AFTER_STOP_SEC, LIVE_SEC, Inbox
+from common.sources.messages import AudioBlock, EndOfCommands, EndOfInput, Gap, Stop
 from common.speech.utterance import Partials
 from common.units import VAD_FRAME_SAMPLES
+from common.wire.command_lines import Command
 from common.wire.events import Ack, ErrorEvent, Event, Final, Partial
 from tests.speech.scripted import ScriptedEngine, ScriptedSession, audio, service
 

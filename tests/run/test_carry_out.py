@@ -8,9 +8,9 @@ import pytest
 
 from common.errors import FatalError
 from common.run.carry_out import Control
-from common.sources.inbox import Command
 from common.speech.service import Service
 from common.speech.utterance import Partials
+from common.wire.command_lines import Command
 from common.wire.events import Ack, ErrorEvent, Event, Final, Partial
 from tests.speech.scripted import ScriptedEngine, audio, service
 

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from common.sources.inbox import DECODE_AFTER_STOP_SEC, AudioBlock
+from common.sources.inbox import DECODE_AFTER_STOP_SEC
+from common.sources.messages import AudioBlock
 from common.speech.service import frames
 from tests.run.watched import Run
 from tools.check.check_events import check

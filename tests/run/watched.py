@@ -12,7 +12,7 @@ from common.engines.seam import Hypothesis
 from common.errors import FatalError
 from common.run.serve import Loop
 from common.settings.flags import StreamingConfig
-from common.sources.inbox import Message
+from common.sources.messages import Message
 from common.speech.service import Service
 from common.speech.utterance import Partials
 from common.units import VAD_FRAME_SAMPLES

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from common.errors import FatalError
-from common.sources.inbox import AudioBlock, BadLine, Command, DeviceLost, EndOfCommands, Gap, Inbox
+from common.sources.inbox import Inbox
+from common.sources.messages import AudioBlock, DeviceLost, EndOfCommands, Gap
 from common.units import SAMPLE_RATE, VAD_FRAME_SAMPLES
-from common.wire.command_lines import parse_line
+from common.wire.command_lines import BadLine, Command, parse_line
 
 FIRST = 1 << 16  # position of the world's first sample: behind it no noise of our own can be taken for one
 SCALE = float(1 << 24)  # whole numbers up to here are exact in float32

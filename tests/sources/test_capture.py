@@ -11,7 +11,8 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 
-from common.sources.inbox import AudioBlock, Inbox
+from common.sources.inbox import Inbox
+from common.sources.messages import AudioBlock
 from common.sources.microphone import BLOCK_SEC, Microphone
 from common.speech.utterance import Partials
 from tests.speech.scripted import ScriptedEngine, ScriptedSession, service

@@ -16,7 +16,8 @@ from common.errors import FatalError
 from common.run.serve import Loop
 from common.settings.flags import StreamingConfig
 from common.sources import microphone as module
-from common.sources.inbox import AudioBlock, DeviceLost, EndOfInput, Gap, Inbox, Message
+from common.sources.inbox import Inbox
+from common.sources.messages import AudioBlock, DeviceLost, EndOfInput, Gap, Message
 from common.sources.microphone import Microphone
 from common.speech.utterance import Partials
 from common.units import VAD_FRAME_SAMPLES

@@ -10,9 +10,9 @@ import pytest
 from common.finals.polish import Finals
 from common.run.carry_out import Control
 from common.settings.hotword_list import Hotword
-from common.sources.inbox import Command
 from common.speech.utterance import Partials
 from common.units import VAD_FRAME_SAMPLES
+from common.wire.command_lines import Command
 from common.wire.events import Ack, ErrorEvent, Event, Final, Partial
 from tests.speech.scripted import ScriptedEngine, audio, events_of, service
 

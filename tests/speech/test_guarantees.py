@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from common.speech.utterance import Partials
 from common.units import VAD_FRAME_SAMPLES
-from common.wire.events import Event, Final, to_line
+from common.wire.events import Event, Final
+from common.wire.lines import to_line
 from tests.speech.scripted import ScriptedEngine, events_of, service
 from tools.check.check_events import check
 

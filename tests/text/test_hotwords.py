@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import FatalError
+from common.settings.files import read_hotwords
 from common.settings.hotword_list import MAX_FILE_BYTES, MAX_LENGTH, MAX_WORDS, Hotword, parse_hotwords
-from common.text.hotword_rescoring import FLOOR, held_back, rescore, settle
+from common.text.hotword_rescoring import FLOOR, rescore, settle
 from common.text.hotword_spelling import BOOST, Lexicon
 
 TOKENS = ["<blank>", "<s>", "</s>", *"王伟炜张静敬竟说目的墓地第弟银行人北京大学背景一在们好", *"ustvb"]
@@ -49,7 +50,7 @@ def written(heard: str, words: str, likely: dict[int, dict[str, float]] | None =
 
 def waiting(heard: str, words: str, likely: dict[int, dict[str, float]] | None = None, first: int = 0) -> str:
     tokens, rows = posteriors(heard, likely)
-    return heard[len(heard) - held_back(tokens, rows, lexicon_of(words), first) :]
+    return heard[len(settle(tokens[:first], tokens, rows, lexicon_of(words))) :]
 
 
 class TestReading:
@@ -60,13 +61,24 @@ class TestReading:
         file = tmp_path / "words.txt"
         content = "\ufeff王炜\r\n\n# names\n阿里巴巴 20\nhello world 40  # a phrase\n  C# 5\nＰｙｔｈｏｎ\n王炜 30\n"
         file.write_bytes(content.encode("utf-8"))
-        assert parse_hotwords("--hotwords", f"@{file}") == (
+        assert read_hotwords("--hotwords", f"@{file}") == (
             Hotword("王炜", 30),
             Hotword("阿里巴巴", 20),
             Hotword("hello world", 40),
             Hotword("C#", 5),
             Hotword("Python"),
         )
+
+    def test_what_is_no_file_name_is_left_to_the_check(self) -> None:
+        assert read_hotwords("--hotwords", "王炜 张敬") == "王炜 张敬"
+        assert read_hotwords("hotwords", ()) == ()
+
+    @pytest.mark.parametrize("name", ["no/such/file", "no\0such"])
+    def test_a_file_that_cannot_be_opened_is_named(self, name: str) -> None:
+        with pytest.raises(FatalError) as refused:
+            read_hotwords("--hotwords", f"@{name}")
+        assert refused.value.error_code == "config_invalid"
+        assert f"--hotwords @{name}: " in str(refused.value)
 
     def test_a_list_of_words_as_in_CONFIG_and_in_a_command(self) -> None:
         assert parse_hotwords("hotwords", ["王炜", "张敬 30"]) == (Hotword("王炜"), Hotword("张敬", 30))
@@ -84,7 +96,6 @@ class TestReading:
         ("value", "said"),
         [
             ("王炜 20", "20 is no word; weights are written in a file"),
-            ("@no/such/file", "@no/such/file: No such file"),
             (7, 'must be "WORD WORD", "@FILE" or a list of words, not 7'),
             ([7], "entry 1: 7 is no string"),
             (["王炜", ""], "entry 2: '' is no word"),
@@ -116,7 +127,7 @@ class TestReading:
         file = tmp_path / "words.txt"
         file.write_bytes(content)
         with pytest.raises(FatalError) as refused:
-            parse_hotwords("--hotwords", f"@{file}")
+            read_hotwords("--hotwords", f"@{file}")
         assert str(file) in str(refused.value) and said in str(refused.value)
 
 
@@ -166,11 +177,11 @@ class TestRescoring:
     def test_without_a_lexicon_nothing_changes(self) -> None:
         tokens, rows = posteriors("王伟说")
         assert rescore(tokens, rows, None) == rescore(tokens, rows, lexicon_of("")) == tuple(tokens)
-        assert held_back(tokens, rows, None) == held_back(tokens, rows, lexicon_of("")) == 0
+        assert settle((), tokens, rows, None) == settle((), tokens, rows, lexicon_of("")) == tuple(tokens)
 
     def test_an_empty_utterance_stays_empty(self) -> None:
         assert rescore([], np.zeros((0, len(TOKENS)), np.float32), lexicon_of("王炜")) == ()
-        assert held_back([], np.zeros((0, len(TOKENS)), np.float32), lexicon_of("王炜")) == 0
+        assert settle((), [], np.zeros((0, len(TOKENS)), np.float32), lexicon_of("王炜")) == ()
 
     def test_a_homophone_is_rewritten_however_unlikely_the_model_finds_it(self) -> None:
         assert written("张静说王伟好", "王炜 张敬") == "张敬说王炜好"
@@ -291,7 +302,7 @@ def test_no_later_token_changes_what_is_not_held_back(
 ) -> None:
     lexicon = lexicon_of(" ".join(chosen))
     rows = random_rows(before + after, seed)
-    settled = len(before) - held_back(before, rows[: len(before)], lexicon)
+    settled = len(settle((), before, rows[: len(before)], lexicon))
     now = rescore(before, rows[: len(before)], lexicon)
     later = rescore(before + after, rows, lexicon)
     assert later[:settled] == now[:settled]

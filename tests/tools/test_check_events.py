@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from common.wire.events import Ack, ErrorEvent, Event, Final, Partial, to_line
+from common.wire.events import Ack, ErrorEvent, Event, Final, Partial
+from common.wire.lines import to_line
 from tests.audio import ROOT
 from tools.check.check_events import check
 

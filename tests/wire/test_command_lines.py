@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.sources.inbox import BadLine, Command
-from common.wire.command_lines import LONGEST_LINE, Audio, AudioEnd, Lines, parse_line
+from common.wire.command_lines import LONGEST_LINE, Audio, AudioEnd, BadLine, Command, Lines, parse_line
 
 
 def parsed(takes_audio: bool = False, **content: Any) -> Any:

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from common.errors import FatalError, describe
-from common.wire.events import ErrorEvent, Final, Partial, to_line
+from common.wire.events import ErrorEvent, Final, Partial
+from common.wire.lines import to_line
 
 ID = "a8c1" * 8
 

@@ -14,7 +14,8 @@ from common.run.statistics import Stats
 from common.settings.checks import check_field
 from common.settings.flags import CommonConfig
 from common.wire.command_lines import APPEND, CONTROL, END, KINDS, BadLine, parse_line
-from common.wire.events import Ack, ErrorEvent, Event, Final, Partial, to_line
+from common.wire.events import Ack, ErrorEvent, Event, Final, Partial
+from common.wire.lines import to_line
 from tests.house.test_documents import PROTOCOL, error_codes, read
 from tests.run.test_carry_out import answer, controlled
 from tests.tools.test_check_extended import STATUS, event

@@ -45,7 +45,7 @@ class Engine:
 
 
 def open_funasr(job: Job) -> Begin:
-    from common.engines.funasr_engine import import_automodel
+    from common.engines.funasr.build import import_automodel
 
     auto = import_automodel()(
         model=job.model_dir,

@@ -35,7 +35,7 @@ def export(model_dir: Path, folder: Path) -> None:
     """FunASR's export and its int8 quantisation. It was written for torch's older exporter."""
     import torch
 
-    from common.engines.funasr_engine import import_automodel
+    from common.engines.funasr.build import import_automodel
 
     model = import_automodel()(model=str(model_dir), device="cpu", ncpu=2, disable_update=True, disable_log=True)
     exporter = torch.onnx.export

@@ -112,7 +112,7 @@ def write_checkpoint(folder: Path, seed: int) -> None:
     """model.pt: FunASR's own initial weights under ``seed``."""
     import torch
 
-    from common.engines.funasr_engine import build_arguments, import_automodel
+    from common.engines.funasr.build import build_arguments, import_automodel
     from common.engines.model_folder import ModelFiles
 
     tokens = json.loads((folder / "tokens.json").read_text(encoding="utf-8"))

@@ -28,7 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig  # noqa: E402
 from common.units import SAMPLE_RATE  # noqa: E402
-from common.wire.events import to_line  # noqa: E402
+from common.wire.lines import to_line  # noqa: E402
 from tools.bench.process import cpu_seconds, memory  # noqa: E402
 from tools.check.check_events import check  # noqa: E402
 

@@ -37,7 +37,7 @@ class FunasrLoop:
     """
 
     def __init__(self, folder: Path) -> None:
-        from common.engines.funasr_engine import import_automodel
+        from common.engines.funasr.build import import_automodel
 
         self._auto = import_automodel()(
             model=str(folder),

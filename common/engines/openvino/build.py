@@ -16,6 +16,7 @@ from torch import Tensor
 from common.engines.geometry import Geometry, tensor_shapes
 from common.engines.layers import Weights, decoder, encoder
 from common.engines.model_folder import ModelFiles, checked_state
+from common.engines.openvino.int8_weights import compress
 from common.engines.openvino.network import CHARACTERS, DECODER, ENCODER, block_count, engine_from, settings
 from common.engines.quiet import without_digital_silence
 from common.engines.seam import Engine
@@ -26,7 +27,6 @@ from common.settings.flags import DEMO_SPEECH, ModelConfig
 log = logging.getLogger(__name__)
 
 LONGEST = 10 * 16000  # samples decoded as one utterance
-SMALLEST_MATRIX = 4096  # numbers: below it eight bits save nothing
 
 
 class EncoderGraph(torch.nn.Module):
@@ -128,28 +128,3 @@ def compile_graph(module: torch.nn.Module, inputs: list[Tensor], names: list[str
     compiled = openvino.Core().compile_model(str(graph), "CPU", settings(threads))
     path.write_bytes(compiled.export_model().getvalue())
     graph.unlink()
-
-
-def row_scales(matrix: np.ndarray) -> np.ndarray:
-    """(outputs, inputs) -> (outputs, 1): what one step of eight bits is worth."""
-    return np.maximum(np.abs(matrix).max(axis=1, keepdims=True), 1e-8) / 127.0  # type: ignore[no-any-return]
-
-
-def compress(model: Any) -> None:
-    """Every large matrix as int8 with one scale a row of outputs, which its MatMul multiplies by."""
-    from openvino import Type, opset13
-
-    for node in model.get_ordered_ops():
-        if node.get_type_name() != "MatMul":
-            continue
-        constant = node.input_value(1).get_node()
-        if constant.get_type_name() != "Constant" or constant.get_element_type() != Type.f32:
-            continue
-        matrix = constant.get_data()
-        if matrix.ndim != 2 or matrix.size < SMALLEST_MATRIX:
-            continue
-        scale = row_scales(matrix) if node.get_transpose_b() else row_scales(matrix.T).T
-        small = np.clip(np.round(matrix / scale), -127, 127).astype(np.int8)
-        wide = opset13.convert(opset13.constant(small), Type.f32)
-        scaled = opset13.multiply(wide, opset13.constant(scale.astype(np.float32)))
-        node.input(1).replace_source_output(scaled.output(0))

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from common.engines.engine_cache import cache_root, drop, entry_of, hash_of, key_of, made
+from common.engines.cache_folder import cache_root
 from common.engines.geometry import Geometry
 from common.engines.model_folder import ModelFiles
+from common.engines.openvino.cache import drop, entry_of, hash_of, key_of, made
 from common.engines.openvino.network import engine_from, settings
 from common.engines.paraformer_session import ParaformerEngine
 from common.engines.streaming_step import Shape

@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Callable
@@ -16,19 +15,6 @@ from typing import Any, Callable
 log = logging.getLogger(__name__)
 
 ENTRY = "entry.json"
-
-
-def cache_root() -> Path:
-    """The user's cache folder for this program, made for the user alone."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = str(Path.home() / "Library" / "Caches")
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    root = Path(base) / "funasr-streaming"
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return root
 
 
 def key_of(parts: dict[str, Any]) -> str:

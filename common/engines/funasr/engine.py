@@ -7,17 +7,14 @@ over the whole utterance and their log-posteriors. ``funasr`` is imported when a
 from __future__ import annotations
 
 import copy
-import os
-import sys
 from typing import Any, Sequence
 
 import numpy as np
 
-from common.engines.model_folder import ModelFiles, checked_state, failed
+from common.engines.funasr.build import build_arguments, build_checked
+from common.engines.model_folder import ModelFiles
 from common.engines.quiet import quiet_noise
 from common.engines.seam import SHORTEST_LAST_PIECE, Hypothesis, best_of
-from common.errors import FatalError, describe
-from common.packages import INSTALL, import_or_explain
 from common.settings.flags import ModelConfig
 from common.units import LFR_FRAME_SAMPLES
 
@@ -125,62 +122,3 @@ def load_funasr(config: ModelConfig, files: ModelFiles, device: str) -> FunasrEn
     engine = FunasrEngine(model, build["frontend"], build, files.tokens, config)
     engine.decode(quiet_noise(0, engine.chunk_samples), engine.new_cache(), is_final=True)
     return engine
-
-
-def build_checked(files: ModelFiles, arguments: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """What AutoModel.build_model makes of ``arguments``, with the checkpoint of ``files`` in it, every tensor checked.
-
-    Raises FatalError: ``model_load_failed`` for the folder, ``dependency_missing`` for torch or FunASR.
-    """
-    AutoModel = import_automodel()
-    try:
-        model, build = AutoModel.build_model(**arguments)
-    except Exception as error:
-        raise failed(error, f"{files.path('config.yaml')} does not describe a model that FunASR can build") from error
-    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    model.load_state_dict(checked_state(files, shapes), strict=True)
-    return model.to(arguments["device"]).eval(), build
-
-
-def import_automodel() -> Any:
-    """FunASR's AutoModel class. A torchaudio that is installed but cannot load (it raises OSError beside a CPU
-    build of torch) would break the import; FunASR does without one that is not installed."""
-    try:
-        import torchaudio  # noqa: F401
-    except Exception:  # whatever it is: the package is of no use
-        sys.modules["torchaudio"] = None  # type: ignore[assignment]
-    os.environ.setdefault("MODELSCOPE_LOG_LEVEL", "40")
-    funasr = import_or_explain("funasr")
-    try:
-        return funasr.AutoModel
-    except Exception as error:  # imported lazily: what it needs may still be missing
-        raise FatalError("dependency_missing", describe(error, INSTALL)) from error
-
-
-def build_arguments(files: ModelFiles, threads: int, device: str) -> dict[str, Any]:
-    """What AutoModel.build_model needs, from a checked folder; never a path to code or to a checkpoint."""
-    conf = files.config
-    tokenizer_conf = dict(
-        conf.get("tokenizer_conf") or {},
-        token_list=str(files.path("tokens.json")),
-        seg_dict=str(files.path("seg_dict")),
-    )
-    frontend_conf = dict(conf["frontend_conf"], cmvn_file=str(files.path("am.mvn")), dither=0.0)
-    return {
-        "model": conf["model"],
-        "model_conf": dict(conf.get("model_conf") or {}),
-        "encoder": conf["encoder"],
-        "encoder_conf": dict(conf["encoder_conf"]),
-        "decoder": conf["decoder"],
-        "decoder_conf": dict(conf["decoder_conf"]),
-        "predictor": conf["predictor"],
-        "predictor_conf": dict(conf["predictor_conf"]),
-        "frontend": conf["frontend"],
-        "frontend_conf": frontend_conf,
-        "tokenizer": conf["tokenizer"],
-        "tokenizer_conf": tokenizer_conf,
-        "device": device,
-        "ncpu": threads,
-        "disable_update": True,
-        "disable_log": True,
-    }

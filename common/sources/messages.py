@@ -1,0 +1,65 @@
+"""What can happen to a service, as messages: sources and stdin put them into the inbox, the loop takes them out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Union
+
+import numpy as np
+
+from common.errors import FatalError
+from common.wire.command_lines import BadLine, Command
+
+
+@dataclass(frozen=True)
+class AudioBlock:
+    """16 kHz mono float32 samples (-1…1); ``first_sample`` counts from the beginning of the stream."""
+
+    samples: np.ndarray
+    first_sample: int
+
+
+@dataclass(frozen=True)
+class EndOfCommands:
+    """stdin has ended."""
+
+
+@dataclass(frozen=True)
+class EndOfInput:
+    """The source has given all it had."""
+
+
+@dataclass(frozen=True)
+class SourceFailed:
+    """The source cannot go on."""
+
+    error: FatalError
+
+
+@dataclass(frozen=True)
+class Gap:
+    """The audio behind it does not follow on the audio before it: ``dropped`` samples that were heard had to go."""
+
+    dropped: int = 0
+
+
+@dataclass(frozen=True)
+class DeviceLost:
+    """The microphone has gone, its source looks for it, and a Gap stands before what it hears next."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The user asked for the end."""
+
+
+@dataclass(frozen=True)
+class StdoutGone:
+    """Nobody reads what the service prints."""
+
+
+Message = Union[
+    AudioBlock, Gap, DeviceLost, Command, BadLine, EndOfCommands, EndOfInput, SourceFailed, Stop, StdoutGone
+]
