@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 
 from common.run.app import run
+from common.run.process import Process
 from common.settings.flags import SliceConfig
-from common.wire.line_writer import Output
 
 # Settings for those who would rather edit than type flags; a flag wins. --help lists them all.
 CONFIG = SliceConfig(
@@ -22,12 +22,11 @@ CONFIG = SliceConfig(
 )
 
 
-def pipeline(config: SliceConfig, output: Output) -> int:
+def pipeline(config: SliceConfig, process: Process) -> int:
     """The steps, in order. Heavy packages are imported by the step that needs them."""
     from common.engines.choose import load_engine
     from common.finals.load import load_finals
     from common.run.serve import open_source, serve
-    from common.sources.inbox import Inbox
     from common.speech.service import Service
     from common.speech.utterance import Partials
     from common.speech.vad import load_vad
@@ -36,13 +35,12 @@ def pipeline(config: SliceConfig, output: Output) -> int:
     heard_sec = config.chunk_frames * 0.06
     if abs(heard_sec - config.chunk_sec) > 1e-6:
         log.warning("chunk_sec %g is rounded to whole 60 ms frames: %.2f s", config.chunk_sec, heard_sec)
-    inbox = Inbox()  # audio, commands, the end of input: in order of arrival
-    source = open_source(config, inbox)  # microphone, file, raw PCM or JSON lines → 16 kHz mono
+    source = open_source(config, process)  # microphone, file, raw PCM or JSON lines → 16 kHz mono
     engine = load_engine(config)  # ParaformerStreaming; its cache carries context from slice to slice
     vad = load_vad()  # speech probability per 32 ms: silence costs no inference
-    finals = load_finals(config, inbox.deadline)  # opt-in: second pass, punctuation, numbers in digits
+    finals = load_finals(config, process.inbox.deadline)  # opt-in: second pass, punctuation, numbers in digits
     service = Service(config, engine, vad, Partials(append_only=True), finals=finals)
-    return serve(config, source, inbox, service, output)
+    return serve(config, source, service, process)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ utterance goes on (its tail may still change), voice.asr_text.final when the spe
 from __future__ import annotations
 
 from common.run.app import run
+from common.run.process import Process
 from common.settings.flags import StreamingConfig
-from common.wire.line_writer import Output
 
 # Settings for those who would rather edit than type flags; a flag wins. --help lists them all.
 CONFIG = StreamingConfig(
@@ -23,24 +23,23 @@ CONFIG = StreamingConfig(
 )
 
 
-def pipeline(config: StreamingConfig, output: Output) -> int:
+def pipeline(config: StreamingConfig, process: Process) -> int:
     """The steps, in order. Heavy packages are imported by the step that needs them."""
     from common.engines.choose import load_engine
     from common.finals.load import load_finals
     from common.run.serve import open_source, serve
-    from common.sources.inbox import Inbox
     from common.speech.service import Service
     from common.speech.utterance import Partials
     from common.speech.vad import load_vad
+    from common.units import to_samples
 
-    inbox = Inbox()  # audio, commands, the end of input: in order of arrival
-    source = open_source(config, inbox)  # microphone, file, raw PCM or JSON lines → 16 kHz mono
+    source = open_source(config, process)  # microphone, file, raw PCM or JSON lines → 16 kHz mono
     engine = load_engine(config)  # ParaformerStreaming, its cache kept through the utterance
     vad = load_vad()  # speech probability per 32 ms: silence costs no inference
-    finals = load_finals(config, inbox.deadline)  # opt-in: second pass, punctuation, numbers in digits
-    partials = Partials(peek_interval=config.partial_interval_ms * 16)  # samples
+    finals = load_finals(config, process.inbox.deadline)  # opt-in: second pass, punctuation, numbers in digits
+    partials = Partials(peek_interval=to_samples(config.partial_interval_ms))
     service = Service(config, engine, vad, partials, finals=finals)
-    return serve(config, source, inbox, service, output)
+    return serve(config, source, service, process)
 
 
 if __name__ == "__main__":

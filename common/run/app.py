@@ -9,7 +9,8 @@ import uuid
 from typing import Callable, NoReturn, TypeVar
 
 from common.errors import EXIT_FATAL, EXIT_OK, FatalError, describe
-from common.run.ending import ENDING
+from common.run.process import Process
+from common.run.signals import watch_signals
 from common.settings.command_line import build_parser, parse
 from common.settings.flags import CommonConfig
 from common.version import VERSION
@@ -19,7 +20,7 @@ from common.wire.line_writer import Output, ReaderGone, StdoutFailed
 Config = TypeVar("Config", bound=CommonConfig)
 
 
-def run(config: Config, pipeline: Callable[[Config, Output], int], description: str) -> NoReturn:
+def run(config: Config, pipeline: Callable[[Config, Process], int], description: str) -> NoReturn:
     """Run ``pipeline`` as a process and exit with its status; the error event of whatever is fatal is printed.
 
     stdout is claimed first. The process leaves without tearing down the interpreter, which takes torch up to a second.
@@ -30,17 +31,18 @@ def run(config: Config, pipeline: Callable[[Config, Output], int], description: 
     os._exit(status)
 
 
-def _status(config: Config, pipeline: Callable[[Config, Output], int], description: str) -> int:
+def _status(config: Config, pipeline: Callable[[Config, Process], int], description: str) -> int:
     try:
-        output = ENDING.output = Output.claim_stdout()
-        output.on_failure = ENDING.reader_gone
-        ENDING.watch_signals()  # behind the claim: a stdout that is closed must not become a socket of ours
+        process = Process(Output.claim_stdout())
+        process.output.on_failure = process.stdout_failed
+        watch_signals(process.signalled)  # after the claim: a stdout that is closed must not become a socket of ours
         try:
-            status = _run(config, pipeline, description, output)
+            status = _run(config, pipeline, description, process)
         except FatalError as error:
-            output.write(ErrorEvent(uuid.uuid4().hex, error.error_code, str(error)))
+            process.output.write(ErrorEvent(uuid.uuid4().hex, error.error_code, str(error)))
             status = error.exit_status
-        output.close()
+        process.tell_end(status)
+        process.output.close()
         return status
     except ReaderGone:
         return EXIT_OK
@@ -49,7 +51,8 @@ def _status(config: Config, pipeline: Callable[[Config, Output], int], descripti
         return EXIT_FATAL
 
 
-def _run(config: Config, pipeline: Callable[[Config, Output], int], description: str, output: Output) -> int:
+def _run(config: Config, pipeline: Callable[[Config, Process], int], description: str, process: Process) -> int:
+    output = process.output
     parser = build_parser(config, description)
     instead = parser.add_argument_group("instead of running")
     instead.add_argument("--help", "-h", action="store_true", help="print this and exit")
@@ -57,7 +60,6 @@ def _run(config: Config, pipeline: Callable[[Config, Output], int], description:
     instead.add_argument("--doctor", action="store_true", help="check the installation and say what mends it")
     instead.add_argument("--list-devices", action="store_true", help="list the microphones and exit")
     config, values = parse(config, parser)
-    output.extended = config.extended
     if values.help or values.version:
         output.write_text(parser.format_help() if values.help else f"{VERSION}\n")
         return EXIT_OK
@@ -71,9 +73,10 @@ def _run(config: Config, pipeline: Callable[[Config, Output], int], description:
         from common.doctor.report import report
 
         return report(config, output.write_text)
-    output.write(Status(uuid.uuid4().hex, "loading"))
+    output.extended = config.extended
+    output.write(Status(uuid.uuid4().hex, process.state.now))
     try:
-        return pipeline(config, output)
+        return pipeline(config, process)
     except (FatalError, ReaderGone, StdoutFailed):
         raise
     except Exception as error:

@@ -1,21 +1,18 @@
-"""Commands, done one after the other; each is acknowledged after its effect."""
+"""Commands, carried out one after the other; each is acknowledged after its effect."""
 
 from __future__ import annotations
 
-import reprlib
 import uuid
-from typing import Any, Callable, Iterator, Protocol, Tuple
+from typing import Any, Iterator, Protocol
 
 from common.errors import FatalError, bad_setting
-from common.settings.checks import check_field
-from common.settings.flags import CommonConfig
+from common.run.process import Process
 from common.speech.service import Service
-from common.wire.command_lines import Command
-from common.wire.events import Ack, ErrorEvent, Event, Final
+from common.wire.command_lines import BadLine, Command
+from common.wire.command_table import BY_KIND, Where
+from common.wire.events import Ack, Details, EndReason, Event, Final, State
 
-SETTABLE = {"endpoint_silence_ms": int, "hotwords": list}
-JSON_NAMES = {int: "number", list: "list"}
-Details = Tuple[Tuple[str, Any], ...]
+END_REASONS = {"flush": EndReason.FLUSH, "pause": EndReason.FLUSH, "stop": EndReason.SHUTDOWN}
 
 
 class Pausable(Protocol):
@@ -30,91 +27,90 @@ class Pausable(Protocol):
         """Listen. Raises FatalError ``audio_device_failed``."""
 
 
-class Control:
-    """Whether the service listens, and what commands do to it. ``source`` is None if it cannot be paused."""
+class CommandHandler:
+    """Does what commands ask for. ``source`` is None if it cannot be paused."""
 
-    def __init__(
-        self, service: Service, source: Pausable | None, status: Callable[[str], Details], paused: bool
-    ) -> None:
-        self.paused = paused
+    def __init__(self, process: Process, service: Service, source: Pausable | None) -> None:
         self.stopped = False
         self.commanded = False  # whether any command has come
+        self._state = process.state
+        self._stats = process.stats
+        self._inbox = process.inbox
         self._service = service
         self._source = source
-        self._report = status
 
     def handle(self, command: Command) -> Iterator[Event]:
-        """Do it; yields what it prints, the acknowledgement last."""
+        """Do it; yields what it prints, the acknowledgement last. Raises FatalError ``internal_error``."""
         self.commanded = True
         try:
-            if command.kind in ("flush", "pause", "stop"):
+            if BY_KIND[command.kind].where is Where.PAUSABLE and self._source is None:
+                raise bad_setting("only a microphone or --input jsonl can be paused")
+            if command.kind in END_REASONS:
                 yield from self._finalise(command)
             else:
-                details: Details = getattr(self, f"_{command.kind}")(command.fields)
-                yield from self._done(command, details)
+                yield from getattr(self, f"_{command.kind}")(command)
         except FatalError as error:
             if error.error_code == "internal_error":
                 raise
-            yield from self._refused(command, error)
+            code = "control_invalid" if error.error_code == "config_invalid" else error.error_code
+            yield from self._refused(command.id, code, str(error))
 
-    def _finalise(self, command: Command) -> Iterator[Event]:
-        if command.kind == "pause" and self._source is None:
-            raise bad_setting("only a microphone or --input jsonl can be paused")
+    def refuse(self, line: BadLine) -> Iterator[Event]:
+        """A line that is no command: answered if it bears an ``id``, else an error event."""
+        yield from self._refused(line.id, "control_invalid", line.reason)
+
+    def end_of_input(self, identity: str | int | None = None) -> Iterator[Event]:
+        """Finalise: nothing more will come. ``identity``: of the line that said so."""
+        end = Command("end", identity)
+        yield from self._finalise(end, self._state.end_reason(EndReason.EOF))
+
+    def _finalise(self, command: Command, reason: EndReason | None = None) -> Iterator[Event]:
         final = None
-        for event in self._service.end("shutdown" if command.kind == "stop" else "flush"):
+        for event in self._service.end(reason or END_REASONS[command.kind]):
             final = event.trace_id if isinstance(event, Final) else final
             yield event
-        if command.kind == "pause" and self._source is not None and not self.paused:
-            self._source.pause()
-            self.paused = True
+        if command.kind == "pause":
+            yield from self._stop_listening()
         self.stopped = self.stopped or command.kind == "stop"
         yield from self._done(command, (("final", final is not None),), final)
 
-    def _resume(self, _fields: dict[str, Any]) -> Details:
-        if self.paused and self._source is not None:
+    def _stop_listening(self) -> Iterator[Event]:
+        if self._source is not None and self._state.now is not State.PAUSED:
+            self._source.pause()
+            yield from self._state.become(State.PAUSED, self._stats.audio())
+
+    def _resume(self, command: Command) -> Iterator[Event]:
+        if self._source is not None and self._state.now is State.PAUSED:
             self._source.resume()
             self._service.restart()
-            self.paused = False
-        return ()
+            state = State.RECOVERING if self._source.is_lost else State.LISTENING
+            yield from self._state.become(state, self._stats.audio())
+        yield from self._done(command)
 
-    def _append(self, _fields: dict[str, Any]) -> Details:
+    def _append(self, command: Command) -> Iterator[Event]:
         """The audio was in the inbox before this."""
-        return ()
+        yield from self._done(command)
 
-    def _reset(self, _fields: dict[str, Any]) -> Details:
+    def _reset(self, command: Command) -> Iterator[Event]:
         self._service.reset()
-        return ()
+        yield from self._done(command)
 
-    def _set(self, fields: dict[str, Any]) -> Details:
-        unknown = set(fields) - set(SETTABLE)
-        if unknown or not fields:
-            named = ", ".join(sorted(unknown)) or "nothing"
-            known = " and ".join(SETTABLE)
-            raise FatalError("control_invalid", f"ValueError: core.control.set takes {known}, not {named}")
-        for name, value in fields.items():
-            if not isinstance(value, SETTABLE[name]):
-                raise bad_setting(f"{name} must be a JSON {JSON_NAMES[SETTABLE[name]]}, not {reprlib.repr(value)}")
-        checked = {name: check_field(CommonConfig, name, value) for name, value in fields.items()}
-        if "endpoint_silence_ms" in checked:
-            self._service.set_endpoint_silence(checked["endpoint_silence_ms"])
-        if "hotwords" in checked:
-            self._service.set_hotwords(checked["hotwords"])
-        return ()
+    def _set(self, command: Command) -> Iterator[Event]:
+        if "endpoint_silence_ms" in command.fields:
+            self._service.set_endpoint_silence(command.fields["endpoint_silence_ms"])
+        if "hotwords" in command.fields:
+            self._service.set_hotwords(command.fields["hotwords"])
+        yield from self._done(command)
 
-    def _status(self, _fields: dict[str, Any]) -> Details:
-        if self.paused:
-            return self._report("paused")
-        is_lost = self._source is not None and self._source.is_lost
-        return self._report("recovering" if is_lost else "listening")
+    def _status(self, command: Command) -> Iterator[Event]:
+        yield from self._done(command, self._stats.details(self._state.now, self._inbox.backlog))
 
-    def _done(self, command: Command, details: Details, trace_id: str | None = None) -> Iterator[Event]:
+    def _done(self, command: Command, details: Details = (), trace_id: str | None = None) -> Iterator[Event]:
         if command.id is not None:
             yield Ack(trace_id or uuid.uuid4().hex, command.id, True, details)
 
-    def _refused(self, command: Command, error: FatalError) -> Iterator[Event]:
-        code = "control_invalid" if error.error_code == "config_invalid" else error.error_code
-        if command.id is not None:
-            details = (("error_code", code), ("message", str(error)))
-            yield Ack(uuid.uuid4().hex, command.id, False, details)
+    def _refused(self, identity: Any, code: str, message: str) -> Iterator[Event]:
+        if identity is not None:
+            yield Ack(uuid.uuid4().hex, identity, False, (("error_code", code), ("message", message)))
         else:
-            yield ErrorEvent(uuid.uuid4().hex, code, str(error))
+            yield self._service.error(code, message)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from typing import Any
+from typing import TYPE_CHECKING, Sequence
 
-import numpy as np
+from common.units import SAMPLE_RATE, to_ms
+from common.wire.events import Details, ErrorEvent, Event, Final, Partial, State
 
-from common.units import SAMPLE_RATE
-from common.wire.events import ErrorEvent, Event, Final, Partial
+if TYPE_CHECKING:  # too heavy for --help
+    import numpy as np
 
 LATENCIES_KEPT = 1000
 SILENT_DBFS = -120.0  # what digital silence is reported as
@@ -19,43 +20,57 @@ class Stats:
     """Fed by the loop, asked by ``core.control.status``."""
 
     def __init__(self) -> None:
+        self.heard_samples = 0
         self._level = SILENT_DBFS
-        self._heard = 0  # samples
         self._busy_sec = 0.0
-        self._latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)
+        self._latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)  # in ms
         self._printed: Counter[str] = Counter()
 
     def heard(self, samples: np.ndarray, busy_sec: float) -> None:
         """A block was handled in ``busy_sec`` seconds."""
-        power = float(np.mean(np.square(samples, dtype=np.float64))) if len(samples) else 0.0
+        power = float((samples.astype("float64") ** 2).mean()) if len(samples) else 0.0
         self._level = max(SILENT_DBFS, 10 * math.log10(power)) if power > 0 else SILENT_DBFS
-        self._heard += len(samples)
+        self.heard_samples += len(samples)
         self._busy_sec += busy_sec
 
     def printed(self, event: Event, waited_sec: float) -> None:
-        """An event was handed to the writer ``waited_sec`` seconds after the block behind it had arrived."""
+        """An event was handed to the writer ``waited_sec`` seconds after the block that led to it had arrived."""
         names = {Partial: "partials", Final: "finals", ErrorEvent: "errors"}
         if type(event) in names:
             self._printed[names[type(event)]] += 1
         if isinstance(event, (Partial, Final)):
             self._latencies.append(waited_sec * 1000)
 
-    def totals(self) -> tuple[tuple[str, Any], ...]:
+    def audio(self) -> Details:
+        """How much was heard so far: what status events of a listening service carry."""
+        return (("audio_ms", to_ms(self.heard_samples)),)
+
+    def totals(self) -> Details:
         """What the whole run came to."""
-        counts = {"audio_ms": self._heard * 1000 // SAMPLE_RATE}
+        counts = {"audio_ms": to_ms(self.heard_samples)}
         counts.update({name: self._printed[name] for name in ("partials", "finals", "errors")})
         return (("totals", counts),)
 
-    def details(self, state: str, backlog: int) -> tuple[tuple[str, Any], ...]:
+    def details(self, state: State, backlog: int) -> Details:
         """The keys of a status acknowledgement; ``backlog`` in samples."""
-        p50, p95 = np.percentile(self._latencies, [50, 95]).tolist() if self._latencies else (0.0, 0.0)
-        heard_sec = self._heard / SAMPLE_RATE
+        heard_sec = self.heard_samples / SAMPLE_RATE
         return (
             ("state", state),
             ("level_dbfs", round(self._level, 1)),
-            ("backlog_ms", backlog * 1000 // SAMPLE_RATE),
+            ("backlog_ms", to_ms(backlog)),
             ("real_time_factor", round(self._busy_sec / heard_sec, 3) if heard_sec else 0.0),
-            ("latency_p50_ms", round(p50)),
-            ("latency_p95_ms", round(p95)),
+            ("latency_p50_ms", round(percentile(self._latencies, 0.5))),
+            ("latency_p95_ms", round(percentile(self._latencies, 0.95))),
             *self.totals(),
         )
+
+
+def percentile(values: Sequence[float], fraction: float) -> float:
+    """The value below which ``fraction`` of ``values`` lie, between two of them in proportion; 0 without any."""
+    ordered = sorted(values)
+    if not ordered:
+        return 0.0
+    place = fraction * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (ordered[high] - ordered[low]) * (place - low)

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import Callable
 
-from common.sources.messages import AudioBlock, Gap, Message, StdoutGone, Stop
+from common.sources.messages import AudioBlock, Gap, Message, StdoutGone
 from common.units import SAMPLE_RATE
 from common.wire.command_lines import BadLine, Command
 
@@ -34,7 +34,6 @@ class Inbox:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.arrived = 0.0  # when the message that ``get`` gave last was put in, by the clock
-        self.stop_asked = threading.Event()
         self._messages: deque[tuple[float, Message]] = deque()
         self._changed = threading.Condition()
         self._capacity = int(capacity_sec * SAMPLE_RATE)
@@ -75,7 +74,7 @@ class Inbox:
     def put_live(self, block: AudioBlock) -> None:
         """Put audio that cannot wait: a microphone's. Behind a stop nobody hears it."""
         with self._changed:
-            if self.stop_asked.is_set():
+            if self._decode_until < math.inf:
                 return
             self._append(block)
             if self._waiting > self._live:
@@ -86,14 +85,7 @@ class Inbox:
     def hurry(self) -> None:
         """A stop is on its way: what has arrived is decoded for a while, then dropped."""
         with self._changed:
-            if not self.stop_asked.is_set():
-                self._decode_until = self._clock() + DECODE_AFTER_STOP_SEC
-                self.stop_asked.set()
-
-    def stop(self) -> None:
-        """Ask for the end behind all that has arrived."""
-        self.hurry()
-        self.put(Stop())
+            self._decode_until = min(self._decode_until, self._clock() + DECODE_AFTER_STOP_SEC)
 
     def drop_all(self) -> int:
         """Every sample that arrived and that nobody will decode: at an end that cannot wait."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
-
-import numpy as np
+from typing import TYPE_CHECKING, Union
 
 from common.errors import FatalError
-from common.wire.command_lines import BadLine, Command
+from common.wire.command_lines import BadLine, Command, Identity
+
+if TYPE_CHECKING:  # too heavy for --help
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,9 @@ class EndOfCommands:
 
 @dataclass(frozen=True)
 class EndOfInput:
-    """The source has given all it had."""
+    """The source has given all it had; ``id`` is that of the line that said so, which is answered."""
+
+    id: Identity | None = None
 
 
 @dataclass(frozen=True)

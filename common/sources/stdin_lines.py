@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from typing import Callable
 
 import numpy as np
 
@@ -34,15 +35,19 @@ class LineReader:
     """Reads the descriptor itself, never ``sys.stdin``'s buffer, in a thread of its own.
 
     Audio waits while the inbox is full, and the commands behind it with it: all keep their order. As a source it
-    is ``--input jsonl``; beside a microphone it brings commands alone.
+    is ``--input jsonl``; beside a microphone it brings commands alone. ``hurry`` is called when a stop is read, which
+    may have to wait for its turn.
     """
 
     is_live = True
     is_lost = False
     duration_sec = 0.0  # unknown
 
-    def __init__(self, inbox: Inbox, takes_audio: bool, rate: int, descriptor: int = 0) -> None:
+    def __init__(
+        self, inbox: Inbox, hurry: Callable[[], None], rate: int, takes_audio: bool, descriptor: int = 0
+    ) -> None:
         self._inbox = inbox
+        self._hurry = hurry
         self._takes_audio = takes_audio
         self._descriptor = descriptor
         self._converter = Converter(rate)
@@ -80,7 +85,7 @@ class LineReader:
                 self._inbox.put(Command("append", parsed.id))
         elif not isinstance(parsed, AudioEnd):
             if isinstance(parsed, Command) and parsed.kind == "stop":
-                self._inbox.hurry()
+                self._hurry()
             self._inbox.put(parsed)
 
     def _put_audio(self, samples: np.ndarray) -> None:
@@ -91,6 +96,4 @@ class LineReader:
     def _end(self, identity: str | int | None = None) -> None:
         if self._takes_audio:
             self._put_audio(self._converter.convert(np.zeros((0, 1), dtype=np.float32), last=True))
-        if identity is not None:
-            self._inbox.put(Command("stop", identity))  # the same end, and it is acknowledged
-        self._inbox.put(EndOfInput() if self._takes_audio else EndOfCommands())
+        self._inbox.put(EndOfInput(identity) if self._takes_audio else EndOfCommands())

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Union
 
+from common.wire.events import EndReason
+
 SILENCE_BEFORE_FORCED_CUT = 2  # frames: the shortest breath that still ends an utterance near its limit
 
 
@@ -41,9 +43,9 @@ class Speech:
 
 @dataclass(frozen=True)
 class End:
-    """The frame is the utterance's last; ``reason`` is ``silence`` or ``max_duration``."""
+    """The frame is the utterance's last; ``reason`` is SILENCE or MAX_DURATION."""
 
-    reason: str
+    reason: EndReason
 
 
 Transition = Union[Silence, Start, Speech, End]
@@ -103,9 +105,9 @@ class Endpointer:
 
     def _maybe_end(self) -> Transition:
         if self._frames - self._start >= self.settings.max_utterance:
-            reason = "max_duration"
+            reason = EndReason.MAX_DURATION
         elif self._silence_run >= self._silence_that_ends():
-            reason = "silence" if self.settings.endpoint_silence else "max_duration"
+            reason = EndReason.SILENCE if self.settings.endpoint_silence else EndReason.MAX_DURATION
         else:
             return Speech()
         self.close()

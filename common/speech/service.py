@@ -20,7 +20,7 @@ from common.speech.utterance import Failures, Partials, Utterance
 from common.speech.vad import HYSTERESIS
 from common.text.hotword_spelling import Lexicon
 from common.units import SAMPLE_RATE, VAD_FRAME_SAMPLES
-from common.wire.events import ErrorEvent, Event, Final
+from common.wire.events import EndReason, ErrorEvent, Event, Final
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class Service:
         for start in range(0, whole, VAD_FRAME_SAMPLES):
             yield from self._hear_frame(samples[start : start + VAD_FRAME_SAMPLES], may_peek)
 
-    def end(self, reason: str = "eof") -> Iterator[Event]:
+    def end(self, reason: EndReason = EndReason.EOF) -> Iterator[Event]:
         """Finalise the open utterance with every sample that was heard: at the end of the stream, and at a flush.
 
         Raises FatalError as ``hear`` does, behind the final.
@@ -188,11 +188,11 @@ class Service:
         self._utterances += 1
         return self._utterances
 
-    def _finalise(self, reason: str) -> Iterator[Event]:
+    def _finalise(self, reason: EndReason) -> Iterator[Event]:
         assert self._utterance is not None
         for event in self._utterance.finalise(self._endpointer.trailing_silence * VAD_FRAME_SAMPLES, reason):
             if isinstance(event, Final) and event.text and self._finals is not None:
-                yield from self._finals.polish(event, self._utterance.audio, ending=reason == "shutdown")
+                yield from self._finals.polish(event, self._utterance.audio, ending=reason == EndReason.SHUTDOWN)
             else:
                 yield event
         self._utterance = None

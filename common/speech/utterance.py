@@ -17,7 +17,7 @@ from common.text.hotword_rescoring import rescore, settle
 from common.text.hotword_spelling import Lexicon
 from common.text.tokens_to_words import Word, join, settled, words
 from common.text.word_times import spans
-from common.wire.events import ErrorEvent, Event, Extra, Final, Partial, TimedWord
+from common.wire.events import EndReason, ErrorEvent, Event, Extra, Final, Partial, TimedWord
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class Utterance:
         elif decoded is not None and not self._already_shown(self._committed):
             yield from self._show(self._committed)
 
-    def finalise(self, trailing_silence: int, reason: str) -> Iterator[Event]:
+    def finalise(self, trailing_silence: int, reason: EndReason) -> Iterator[Event]:
         """Flush the model and print the final; ``trailing_silence`` samples of quiet were heard at the end."""
         end = self._heard
         quiet = quiet_noise(self._first_sample + end, max(0, QUIET_BEHIND_SPEECH - trailing_silence))
@@ -223,7 +223,7 @@ class Utterance:
         return words([self._engine.token_list[token] for token in tokens])
 
     def _extra(
-        self, hypothesis: Hypothesis, parts: list[Word], end: int, stable: int, reason: str | None = None
+        self, hypothesis: Hypothesis, parts: list[Word], end: int, stable: int, reason: EndReason | None = None
     ) -> Extra:
         self._id = self._id or self._number()
         first, until = self._speech_start, self._first_sample + end

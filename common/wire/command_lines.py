@@ -1,4 +1,4 @@
-"""Lines on stdin → messages; pure."""
+"""Lines on stdin → commands and audio; pure."""
 
 from __future__ import annotations
 
@@ -8,27 +8,46 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Iterator, Union
 
+from common.errors import FatalError
+from common.wire.command_table import APPEND, BY_TYPE, END, CommandKind, Where, checked_fields
+
 LONGEST_LINE = 1 << 20  # bytes, newline left out
-KINDS = ("flush", "pause", "resume", "reset", "set", "status", "stop")
-CONTROL = "core.control."
-APPEND = "voice.audio.append"
-END = "voice.audio.end"
+Identity = Union[str, int]
 
 
 @dataclass(frozen=True)
 class Command:
-    """A line on stdin that asks for something; ``kind`` is its type behind ``core.control.``."""
+    """A line on stdin that asks for something; ``kind`` is one of the table's, ``fields`` are checked."""
 
     kind: str
-    id: str | int | None = None
+    id: Identity | None = None
     fields: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line on stdin that is no command; ``reason`` says why."""
+    """A line on stdin that is no command: ``reason`` says why. One that bears an ``id`` is answered by it."""
 
     reason: str
+    id: Identity | None = None
+
+
+@dataclass(frozen=True)
+class Audio:
+    """``voice.audio.append``: little-endian 16-bit mono PCM."""
+
+    pcm: bytes
+    id: Identity | None = None
+
+
+@dataclass(frozen=True)
+class AudioEnd:
+    """``voice.audio.end``."""
+
+    id: Identity | None = None
+
+
+Parsed = Union[Command, BadLine, Audio, AudioEnd]
 
 
 class Lines:
@@ -69,24 +88,6 @@ def too_long() -> BadLine:
     return BadLine(f"ValueError: a line is longer than {LONGEST_LINE} bytes; send audio in smaller pieces")
 
 
-@dataclass(frozen=True)
-class Audio:
-    """``voice.audio.append``: little-endian 16-bit mono PCM."""
-
-    pcm: bytes
-    id: str | int | None = None
-
-
-@dataclass(frozen=True)
-class AudioEnd:
-    """``voice.audio.end``."""
-
-    id: str | int | None = None
-
-
-Parsed = Union[Command, BadLine, Audio, AudioEnd]
-
-
 def parse_line(line: bytes, takes_audio: bool) -> Parsed:
     """What a line asks for. ``takes_audio``: the input is ``jsonl``."""
     try:
@@ -95,31 +96,43 @@ def parse_line(line: bytes, takes_audio: bool) -> Parsed:
         return BadLine(f"ValueError: not JSON ({type(error).__name__}); one JSON object a line is expected")
     if not isinstance(content, dict):
         return BadLine("ValueError: not a JSON object; one JSON object a line is expected")
-    kind = content.get("type")
-    is_audio = takes_audio and kind in (APPEND, END)
-    command = kind[len(CONTROL) :] if isinstance(kind, str) and kind.startswith(CONTROL) else ""
-    if not is_audio and command not in KINDS:
-        hint = "; audio needs --input jsonl" if kind in (APPEND, END) else ""
-        return BadLine(f"ValueError: unknown type {json.dumps(kind, ensure_ascii=False)[:100]}{hint}")
-    identity = content.get("id")
-    if identity is not None and (isinstance(identity, bool) or not isinstance(identity, (str, int))):
-        return BadLine(f'ValueError: {kind}: "id" must be a string or a whole number')
-    if is_audio:
-        return AudioEnd(identity) if kind == END else _audio(content, identity)
-    return _command(command, content, identity)
+    name, identity = content.get("type"), content.get("id")
+    if identity is not None and not _is_usable(identity):
+        return BadLine('ValueError: "id" must be a string of Unicode characters or a whole number')
+    command = BY_TYPE.get(name) if isinstance(name, str) else None
+    if command is None or (command.where is Where.JSONL and not takes_audio):
+        hint = "; audio needs --input jsonl" if command is not None else ""
+        return BadLine(f"ValueError: unknown type {json.dumps(name, ensure_ascii=True)[:100]}{hint}", identity)
+    if command.needs_id and identity is None:
+        return BadLine(f'ValueError: {command.type} needs an "id": the acknowledgement is the answer')
+    return _checked(command, content, identity)
 
 
-def _audio(content: dict[str, Any], identity: str | int | None) -> Parsed:
+def _is_usable(identity: Any) -> bool:
+    """Whether an acknowledgement can carry it: half of a surrogate pair is no character and has no UTF-8."""
+    if isinstance(identity, str):
+        return not any("\ud800" <= character <= "\udfff" for character in identity)
+    return isinstance(identity, int) and not isinstance(identity, bool)
+
+
+def _checked(command: CommandKind, content: dict[str, Any], identity: Identity | None) -> Parsed:
+    if command.type == END:
+        return AudioEnd(identity)
+    if command.type == APPEND:
+        return _audio(content, identity)
+    fields = {key: value for key, value in content.items() if key not in ("type", "id")}
+    try:
+        return Command(command.kind, identity, checked_fields(command, fields))
+    except FatalError as error:
+        return BadLine(str(error), identity)
+
+
+def _audio(content: dict[str, Any], identity: Identity | None) -> Parsed:
     try:
         pcm = base64.b64decode(content["audio"], validate=True)
     except (KeyError, TypeError, ValueError, binascii.Error):
-        return BadLine(f'ValueError: {APPEND} needs "audio": base64 of 16-bit PCM')
+        return BadLine(f'ValueError: {APPEND} needs "audio": base64 of 16-bit PCM', identity)
     if len(pcm) % 2:
-        return BadLine(f"ValueError: {APPEND} with {len(pcm)} bytes: 16-bit samples have an even number")
+        what = f"{APPEND} with {len(pcm)} bytes: 16-bit samples have an even number"
+        return BadLine(f"ValueError: {what}", identity)
     return Audio(pcm, identity)
-
-
-def _command(kind: str, content: dict[str, Any], identity: str | int | None) -> Parsed:
-    if kind == "status" and identity is None:
-        return BadLine(f'ValueError: {CONTROL}status needs an "id": the acknowledgement is the answer')
-    return Command(kind, identity, {key: value for key, value in content.items() if key not in ("type", "id")})

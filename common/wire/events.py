@@ -7,7 +7,35 @@ An event knows neither the time nor the stream it will be written to: the line w
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Union
+from enum import Enum
+from typing import Any, Tuple, Union
+
+
+class EndReason(str, Enum):
+    """Why an utterance ended."""
+
+    SILENCE = "silence"
+    MAX_DURATION = "max_duration"
+    FLUSH = "flush"
+    EOF = "eof"
+    SHUTDOWN = "shutdown"
+    DEVICE_LOST = "device_lost"
+
+
+class State(str, Enum):
+    """What the process is doing."""
+
+    LOADING = "loading"
+    DOWNLOADING = "downloading"
+    PREPARING = "preparing"
+    READY = "ready"  # a moment
+    LISTENING = "listening"
+    PAUSED = "paused"
+    RECOVERING = "recovering"  # the microphone has gone and is looked for
+    STOPPED = "stopped"
+
+
+Details = Tuple[Tuple[str, Any], ...]  # further keys of an event, in their order
 
 
 @dataclass(frozen=True)
@@ -31,7 +59,7 @@ class Extra:
     end: int
     stable: int
     words: tuple[TimedWord, ...]
-    end_reason: str | None = None
+    end_reason: EndReason | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +101,7 @@ class Ack:
     trace_id: str
     id: str | int
     ok: bool
-    details: tuple[tuple[str, Any], ...] = ()
+    details: Details = ()
 
 
 @dataclass(frozen=True)
@@ -81,8 +109,8 @@ class Status:
     """The service's state has changed; ``details`` follow ``state``. Written with ``--extended`` alone."""
 
     trace_id: str
-    state: str
-    details: tuple[tuple[str, Any], ...] = ()
+    state: State
+    details: Details = ()
 
 
 Event = Union[Partial, Final, ErrorEvent, Ack, Status]

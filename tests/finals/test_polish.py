@@ -126,7 +126,7 @@ def test_what_asks_for_the_end_ends_a_wait_that_has_begun(gate: Gate, by_signal:
 
     def end_once_it_has_begun() -> None:
         gate.begun.wait()
-        inbox.stop() if by_signal else inbox.put_first(StdoutGone())
+        inbox.hurry() if by_signal else inbox.put_first(StdoutGone())
 
     assert inbox.deadline() == math.inf
     threading.Thread(target=end_once_it_has_begun).start()

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from common.engines.geometry import Geometry
 from common.engines.model_folder import read_folder
 from common.errors import FatalError
-from common.run.carry_out import Control
+from common.run.carry_out import CommandHandler
+from common.run.process import Process
+from common.run.state import RunState
 from common.settings.files import read_hotwords
 from common.settings.flags import DEMO_MODEL
 from common.settings.hotword_list import GREATEST_WEIGHT, LEAST_WEIGHT, MAX_LENGTH
@@ -29,7 +31,7 @@ from common.sources.raw_pcm import PcmSource
 from common.sources.resampling import Converter
 from common.sources.stdin_lines import LineReader
 from common.wire.command_lines import BadLine, Command, Lines, parse_line
-from common.wire.events import Ack, ErrorEvent
+from common.wire.events import Ack, ErrorEvent, State, Status
 from common.wire.lines import to_line
 from tests.speech.scripted import ScriptedEngine, service
 
@@ -89,13 +91,14 @@ deep = st.tuples(st.sampled_from(["type", "id", "hotwords", "endpoint_silence_ms
 @given(st.binary(max_size=60) | objects | deep, st.booleans())
 def test_no_line_raises_neither_when_it_is_read_nor_when_it_is_done(line: bytes, takes_audio: bool) -> None:
     parsed = parse_line(line, takes_audio)
-    if not isinstance(parsed, Command):
+    if not isinstance(parsed, (Command, BadLine)):
         return
     device: Any = SimpleNamespace(pause=lambda: None, resume=lambda: None, is_lost=False)
-    control = Control(service(ScriptedEngine()), device, lambda state: (("state", state),), paused=False)
-    for event in control.handle(parsed):
-        assert isinstance(event, (Ack, ErrorEvent))
-        assert json.loads(to_line(event, 0).encode("utf-8", errors="replace"))
+    process = Process(None, state=RunState(State.LISTENING))  # type: ignore[arg-type]
+    handler = CommandHandler(process, service(ScriptedEngine()), device)
+    for event in handler.handle(parsed) if isinstance(parsed, Command) else handler.refuse(parsed):
+        assert isinstance(event, (Ack, ErrorEvent, Status))
+        assert json.loads(to_line(event, 0).encode("utf-8"))
 
 
 @settings(deadline=None)
@@ -106,7 +109,7 @@ def test_the_reader_of_stdin_reads_to_the_end_whatever_comes(lines: list[bytes],
     os.write(into, b"\n".join(lines))
     os.close(into)
     try:
-        LineReader(inbox, takes_audio, 16000, descriptor=out)._run()
+        LineReader(inbox, inbox.hurry, 16000, takes_audio, descriptor=out)._run()
     finally:
         os.close(out)
     messages = [message for _, message in inbox._messages]

@@ -20,7 +20,6 @@ HANGING = """
 import hashlib, sys
 from common.run.app import run
 from common.settings.flags import SliceConfig
-from common.sources.inbox import Inbox
 from common.run.serve import open_source, serve
 from common.speech.service import Service
 from common.speech.utterance import Partials
@@ -37,10 +36,9 @@ class Engine(ScriptedEngine):
     def session(self):
         return Session(self, [])
 
-def pipeline(config, output):
-    inbox = Inbox()
-    source = open_source(config, inbox)
-    return serve(config, source, inbox, Service(config, Engine(), FrameVad(), Partials(append_only=True)), output)
+def pipeline(config, process):
+    source = open_source(config, process)
+    return serve(config, source, Service(config, Engine(), FrameVad(), Partials(append_only=True)), process)
 
 run(SliceConfig(input="-"), pipeline, "")
 """

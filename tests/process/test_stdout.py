@@ -21,7 +21,7 @@ from common.run.app import run
 from common.settings.flags import SliceConfig
 from common.wire.events import Final
 
-def pipeline(config, output):
+def pipeline(config, process):
     print("a print")
     sys.stdout.write("a write\\n")
     os.write(1, b"a write to the descriptor\\n")
@@ -33,7 +33,7 @@ def pipeline(config, output):
     for _ in tqdm(range(3), file=sys.stdout):
         pass
     import funasr.utils.version_checker
-    output.write(Final("a" * 32, "你好", 0.9))
+    process.output.write(Final("a" * 32, "你好", 0.9))
     return 0
 
 sys.argv = ["noisy", "--log-level", "debug"]

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.run.serve import Loop
-from common.settings.flags import StreamingConfig
+from common.run.loop import Loop
+from common.run.process import Process
+from common.run.state import RunState
 from common.sources.inbox import DECODE_AFTER_STOP_SEC, LIVE_SEC, Inbox
 from common.sources.messages import AudioBlock, EndOfCommands, EndOfInput, Gap, Stop
 from common.speech.utterance import Partials
 from common.units import VAD_FRAME_SAMPLES
 from common.wire.command_lines import Command
-from common.wire.events import Ack, ErrorEvent, Event, Final, Partial
+from common.wire.events import Ack, ErrorEvent, Event, Final, Partial, State
 from tests.speech.scripted import ScriptedEngine, ScriptedSession, audio, service
 
 SURE = pytest.approx(0.9048, abs=1e-4)
@@ -76,12 +77,14 @@ def spoken_into(inbox: Inbox, frames: str) -> None:
         inbox.put_live(block(frame))
 
 
-def loop_over(inbox: Inbox, engine: ScriptedEngine) -> tuple[Loop, Printed]:
+def process_of(inbox: Inbox, output: Any = None) -> Process:
+    return Process(output, inbox, RunState(State.LISTENING))
+
+
+def loop_over(inbox: Inbox, engine: ScriptedEngine) -> tuple[Loop, Printed, Process]:
     printed = Printed()
-    running = service(engine, Partials(append_only=True))
-    source: Any = Live()
-    output: Any = printed
-    return Loop(StreamingConfig(input="mic"), source, inbox, running, output, None, None), printed
+    process = process_of(inbox, printed)
+    return Loop(process, Live(), service(engine, Partials(append_only=True))), printed, process
 
 
 def overflows(events: list[Event]) -> list[str]:
@@ -115,7 +118,7 @@ def test_when_the_bound_is_reached_the_oldest_whole_blocks_go_and_every_sample_i
 
 def test_a_gap_ends_the_utterance_before_it_and_says_exactly_how_much_is_missing() -> None:
     inbox = Inbox(live_sec=20 * FRAME_SEC)
-    loop, printed = loop_over(inbox, ScriptedEngine())
+    loop, printed, _ = loop_over(inbox, ScriptedEngine())
     spoken_into(inbox, "..aaaabb")
     for _ in range(8):
         loop.step()
@@ -137,7 +140,7 @@ def test_a_gap_ends_the_utterance_before_it_and_says_exactly_how_much_is_missing
 def test_a_machine_that_stays_too_slow_has_a_gap_now_and_then_and_not_one_a_block() -> None:
     clock = Time()
     inbox = Inbox(live_sec=100 * FRAME_SEC, clock=clock)
-    loop, printed = loop_over(inbox, LateEngine(clock, 2 * FRAME_SEC))
+    loop, printed, _ = loop_over(inbox, LateEngine(clock, 2 * FRAME_SEC))
     captured = 0.0
     while captured < 1000 * FRAME_SEC:  # a frame of speech takes twice as long as it lasts
         clock.now = max(clock.now, captured)
@@ -153,7 +156,7 @@ def test_a_machine_that_stays_too_slow_has_a_gap_now_and_then_and_not_one_a_bloc
 def test_no_text_crosses_a_gap() -> None:
     inbox = Inbox(live_sec=20 * FRAME_SEC)
     engine = ScriptedEngine()
-    loop, _ = loop_over(inbox, engine)
+    loop, _, _ = loop_over(inbox, engine)
     spoken_into(inbox, "..aaaa")
     for _ in range(6):
         loop.step()
@@ -177,9 +180,9 @@ def test_a_file_waits_and_loses_nothing() -> None:
 def test_after_a_stop_what_cannot_be_decoded_in_time_is_counted_behind_the_final() -> None:
     clock = Time()
     inbox = Inbox(clock=clock)
-    loop, printed = loop_over(inbox, LateEngine(clock, 0.1))
+    loop, printed, process = loop_over(inbox, LateEngine(clock, 0.1))
     spoken_into(inbox, "..aaaa" + "b" * 100)
-    inbox.stop()
+    process.stop()
     loop.run()
     *_, final, error = printed.events
     assert final == Final("1", "甲乙", SURE)
@@ -192,7 +195,7 @@ def test_after_a_stop_what_cannot_be_decoded_in_time_is_counted_behind_the_final
 
 def test_what_a_microphone_gives_behind_a_stop_is_not_heard_and_not_counted() -> None:
     inbox = Inbox()
-    inbox.stop()
+    process_of(inbox).stop()
     inbox.put_live(block("a"))
     assert isinstance(inbox.get(), Stop)
     assert inbox.drop_all() == 0
@@ -201,11 +204,11 @@ def test_what_a_microphone_gives_behind_a_stop_is_not_heard_and_not_counted() ->
 def test_commands_in_a_backlog_that_is_dropped_are_still_done_and_acknowledged() -> None:
     clock = Time()
     inbox = Inbox(clock=clock)
-    loop, printed = loop_over(inbox, ScriptedEngine())
+    loop, printed, process = loop_over(inbox, ScriptedEngine())
     spoken_into(inbox, "..aaaa")
     inbox.put(Command("flush", "1"))
     spoken_into(inbox, "bbbb")
-    inbox.hurry()
+    process.hurry()
     inbox.put(Command("stop", "2"))
     clock.now = 1.0
     loop.run()
@@ -215,11 +218,11 @@ def test_commands_in_a_backlog_that_is_dropped_are_still_done_and_acknowledged()
 
 def test_a_model_that_does_not_answer_is_not_waited_for() -> None:
     inbox = Inbox()
-    loop, printed = loop_over(inbox, ScriptedEngine())
+    loop, printed, process = loop_over(inbox, ScriptedEngine())
     spoken_into(inbox, "..aaaabb")
     for _ in range(7):
         loop.step()
-    inbox.stop()
+    process.stop()
     loop.give_up()
     partial, failed, final, dropped = printed.events
     assert isinstance(failed, ErrorEvent) and failed.error_code == "infer_final_failed"
@@ -230,7 +233,7 @@ def test_a_model_that_does_not_answer_is_not_waited_for() -> None:
 
 def test_an_utterance_that_was_reset_gets_no_final_when_the_service_gives_up() -> None:
     inbox = Inbox()
-    loop, printed = loop_over(inbox, ScriptedEngine())
+    loop, printed, _ = loop_over(inbox, ScriptedEngine())
     spoken_into(inbox, "..aaaa")
     inbox.put(Command("reset"))
     for _ in range(7):
@@ -241,9 +244,9 @@ def test_an_utterance_that_was_reset_gets_no_final_when_the_service_gives_up() -
 
 def test_what_was_dropped_before_a_pause_is_told_though_the_service_is_paused_by_then() -> None:
     inbox = Inbox(live_sec=20 * FRAME_SEC)
-    loop, printed = loop_over(inbox, ScriptedEngine())
+    loop, printed, _ = loop_over(inbox, ScriptedEngine())
     device: Any = types.SimpleNamespace(pause=lambda: None)
-    loop._control._source = device
+    loop._commands._source = device
     spoken_into(inbox, "a" * 10)
     inbox.put(Command("pause", "1"))
     spoken_into(inbox, "b" * 30)
@@ -256,7 +259,7 @@ def test_what_was_dropped_before_a_pause_is_told_though_the_service_is_paused_by
 
 def test_what_was_dropped_right_before_the_end_of_commands_is_told() -> None:
     inbox = Inbox(live_sec=20 * FRAME_SEC)
-    loop, printed = loop_over(inbox, ScriptedEngine())
+    loop, printed, _ = loop_over(inbox, ScriptedEngine())
     inbox.put(Command("flush"))
     spoken_into(inbox, "a" * 10)
     inbox.put(EndOfCommands())
@@ -267,7 +270,7 @@ def test_what_was_dropped_right_before_the_end_of_commands_is_told() -> None:
 
 def test_commands_in_a_gap_do_not_make_it_many() -> None:
     inbox = Inbox(live_sec=20 * FRAME_SEC)
-    loop, printed = loop_over(inbox, ScriptedEngine())
+    loop, printed, _ = loop_over(inbox, ScriptedEngine())
     for _ in range(10):
         spoken_into(inbox, "aaaa")
         inbox.put(Command("status", "s"))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from common.errors import FatalError
-from common.run.carry_out import Control
+from common.run.carry_out import CommandHandler
+from common.run.process import Process
+from common.run.state import RunState
 from common.speech.service import Service
 from common.speech.utterance import Partials
-from common.wire.command_lines import Command
-from common.wire.events import Ack, ErrorEvent, Event, Final, Partial
+from common.wire.command_lines import BadLine, Command, parse_line
+from common.wire.command_table import BY_KIND, STATUS_KEYS, checked_fields
+from common.wire.events import Ack, ErrorEvent, Event, Final, Partial, State, Status
 from tests.speech.scripted import ScriptedEngine, audio, service
 
 SURE = pytest.approx(0.9048, abs=1e-4)
@@ -34,14 +38,40 @@ class Device:
         self.done.append("resume")
 
 
-def controlled(paused: bool = False, broken: bool = False, **settings: Any) -> tuple[Control, Service, Device]:
+class Controlled:
+    """A handler and what it acts upon."""
+
+    def __init__(self, device: Device | None, running: Service, paused: bool = False) -> None:
+        output: Any = None
+        self.process = Process(output, state=RunState(State.PAUSED if paused else State.LISTENING))
+        self.handler = CommandHandler(self.process, running, device)
+
+    @property
+    def paused(self) -> bool:
+        return self.process.state.now is State.PAUSED
+
+    @property
+    def stopped(self) -> bool:
+        return self.handler.stopped
+
+
+def controlled(paused: bool = False, broken: bool = False, **settings: Any) -> tuple[Controlled, Service, Device]:
     running = service(ScriptedEngine(), Partials(append_only=True), **settings)
     device = Device(broken)
-    return Control(running, device, lambda state: (("state", state),), paused), running, device
+    return Controlled(device, running, paused), running, device
 
 
-def answer(control: Control, kind: str, identity: str | None = "7", **fields: Any) -> list[Event]:
-    return list(control.handle(Command(kind, identity, fields)))
+def told(control: Controlled, kind: str, identity: str | None = "7", **fields: Any) -> list[Event]:
+    """What a line on stdin brings."""
+    content = {"type": f"core.control.{kind}", **({"id": identity} if identity else {}), **fields}
+    parsed = parse_line(json.dumps(content).encode(), takes_audio=False)
+    assert isinstance(parsed, (Command, BadLine))
+    return list(control.handler.handle(parsed) if isinstance(parsed, Command) else control.handler.refuse(parsed))
+
+
+def answer(control: Controlled, kind: str, identity: str | None = "7", **fields: Any) -> list[Event]:
+    """The same without status events."""
+    return [event for event in told(control, kind, identity, **fields) if not isinstance(event, Status)]
 
 
 def hear(running: Service, frames: str) -> list[Event]:
@@ -89,7 +119,9 @@ def test_reset_drops_the_utterance_without_a_final() -> None:
 def test_pause_finalises_then_closes_the_device_and_resume_listens_anew() -> None:
     control, running, device = controlled()
     hear(running, "..aaaa")
-    assert answer(control, "pause", None) == [Final("1", "甲", SURE)]
+    final, paused = told(control, "pause", None)
+    assert final == Final("1", "甲", SURE)
+    assert isinstance(paused, Status) and (paused.state, paused.details) == (State.PAUSED, (("audio_ms", 0),))
     assert (device.done, control.paused) == (["pause"], True)
     answer(control, "pause")
     assert device.done == ["pause"]
@@ -133,25 +165,30 @@ def test_a_setting_that_cannot_be_used_is_refused_and_nothing_changes(fields: di
     assert dict(ack.details)["error_code"] == "control_invalid"
     [error] = answer(control, "set", None, **fields)
     assert isinstance(error, ErrorEvent) and error.error_code == "control_invalid"
-    assert hear(running, "..aaaa...")[-1] == Final("1", "甲", SURE)
+    assert hear(running, "..aaaa...")[-1] == Final("2", "甲", SURE)  # the error event had a trace_id of its own
 
 
 def test_status_is_its_own_answer() -> None:
     control, _, _ = controlled(paused=True)
     [ack] = answer(control, "status")
-    assert isinstance(ack, Ack) and ack.details == (("state", "paused"),)
+    assert isinstance(ack, Ack) and ack.details[0] == ("state", "paused")
+    assert [key for key, _ in ack.details] == list(STATUS_KEYS)
 
 
-def test_status_says_that_a_lost_microphone_is_looked_for() -> None:
+def test_a_resume_while_the_microphone_is_looked_for_says_so_and_status_agrees() -> None:
     control, _, device = controlled()
+    answer(control, "pause")
     device.is_lost = True
+    [status, ack] = told(control, "resume")
+    assert isinstance(status, Status) and status.state is State.RECOVERING
+    assert isinstance(ack, Ack) and ack.ok
     [ack] = answer(control, "status")
-    assert isinstance(ack, Ack) and ack.details == (("state", "recovering"),)
+    assert isinstance(ack, Ack) and ack.details[0] == ("state", "recovering")
 
 
 def test_a_file_cannot_be_paused_and_the_utterance_goes_on() -> None:
     running = service(ScriptedEngine(), Partials(append_only=True))
-    control = Control(running, None, lambda state: (), paused=False)
+    control = Controlled(None, running)
     hear(running, "..aaaa")
     [ack] = answer(control, "pause")
     assert isinstance(ack, Ack) and not ack.ok and not control.paused
@@ -161,13 +198,13 @@ def test_a_file_cannot_be_paused_and_the_utterance_goes_on() -> None:
 @pytest.mark.parametrize("kind", ["flush", "pause", "stop"])
 def test_a_failure_too_many_while_finalising_prints_the_final_and_is_fatal(kind: str) -> None:
     running = service(ScriptedEngine(chunk=1, fail_on="c"), Partials(append_only=True))
-    control = Control(running, Device(), lambda _: (), paused=False)
+    control = Controlled(Device(), running)
     hear(running, "..aa" + "c" * 9)
     printed: list[Event] = []
     with pytest.raises(FatalError, match="fails on every chunk"):
         list(running.hear(audio("c")[:-1]))
         running._rest = audio("c")  # a whole frame that was not heard yet
-        for event in control.handle(Command(kind, "7", {})):
+        for event in control.handler.handle(Command(kind, "7")):
             printed.append(event)
     assert isinstance(printed[-1], Final)
 
@@ -181,15 +218,15 @@ def test_a_number_in_quotes_is_no_number() -> None:
 
 def test_audio_with_an_id_is_acknowledged() -> None:
     control, _, _ = controlled()
-    [ack] = answer(control, "append")
+    [ack] = list(control.handler.handle(Command("append", "7")))
     assert isinstance(ack, Ack) and ack.ok
 
 
 def test_a_value_nested_as_deep_as_json_goes_is_refused_and_ends_nothing() -> None:
-    control, _, _ = controlled()
     nested: Any = []
     for _ in range(2000):  # deeper than repr can go; json reads such values where the stack is less deep
         nested = [nested]
     for value in (nested, {"a": nested}):
-        [ack] = answer(control, "set", hotwords=value)
-        assert isinstance(ack, Ack) and not ack.ok
+        with pytest.raises(FatalError) as refused:
+            checked_fields(BY_KIND["set"], {"hotwords": value})
+        assert refused.value.error_code == "control_invalid"

@@ -10,13 +10,14 @@ import numpy as np
 
 from common.engines.seam import Hypothesis
 from common.errors import FatalError
-from common.run.serve import Loop
+from common.run.loop import Loop
+from common.run.process import Process
 from common.settings.flags import StreamingConfig
 from common.sources.messages import Message
 from common.speech.service import Service
 from common.speech.utterance import Partials
 from common.units import VAD_FRAME_SAMPLES
-from common.wire.events import ErrorEvent
+from common.wire.events import ErrorEvent, State
 from common.wire.line_writer import Clock, Output
 from tests.run.world import World, positions
 from tests.speech.scripted import TOKENS
@@ -155,11 +156,11 @@ class WatchedLoop(Loop):
         try:
             return super()._take(message)
         finally:
-            self.taken.append((message, self._control.paused))
+            self.taken.append((message, self._state.now is State.PAUSED))
 
     @property
     def is_stopped(self) -> bool:
-        return self._control.stopped
+        return self._commands.stopped
 
 
 class Run:
@@ -183,7 +184,8 @@ class Run:
         self.service = WatchedService(self.config, self.engine, partials, settling=int(rng.choice([0, 8])))
         self.output = HeldOutput(world, extended=bool(rng.random() < 0.5))
         source: Any = world.microphone
-        self.loop = WatchedLoop(self.config, source, world.inbox, self.service, self.output, None, None)
+        world.state.now = State.PAUSED if world.start_paused else State.LISTENING
+        self.loop = WatchedLoop(Process(self.output, world.inbox, world.state), source, self.service)
         self.fatal: FatalError | None = None
         self._live()
         self.ended = world.now

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from common.errors import FatalError
+from common.run.state import RunState
 from common.sources.inbox import Inbox
-from common.sources.messages import AudioBlock, DeviceLost, EndOfCommands, Gap
+from common.sources.messages import AudioBlock, DeviceLost, EndOfCommands, Gap, Stop
 from common.units import SAMPLE_RATE, VAD_FRAME_SAMPLES
 from common.wire.command_lines import BadLine, Command, parse_line
+from common.wire.events import State
 
 FIRST = 1 << 16  # position of the world's first sample: behind it no noise of our own can be taken for one
 SCALE = float(1 << 24)  # whole numbers up to here are exact in float32
@@ -47,6 +49,7 @@ class World:
         self.blocked_until = -1.0
         self.slow = (rng.uniform(0, self.seconds, 2), float(rng.choice([0.0, 0.0, 0.2, 1.0, 3.0])))
         self.cost = float(rng.choice([0.0, 0.001, 0.02, 0.04]))
+        self.state = RunState(State.LISTENING)
         self.inbox = Inbox(live_sec=float(rng.integers(8, 60)) * FRAME_SEC, clock=lambda: self.now)
         self.start_paused = bool(rng.random() < 0.1)
         self.microphone = ScriptedMicrophone(self)
@@ -92,7 +95,7 @@ class World:
         message: Any = parse_line(line, takes_audio=False)
         is_stop = isinstance(message, Command) and message.kind == "stop"
         if is_stop:
-            self.inbox.hurry()
+            self._hurry()
             self._end_is_asked_for()
         assert isinstance(message, (Command, BadLine))
         self.say(message)
@@ -103,7 +106,12 @@ class World:
 
     def _do_signal(self, _: Any) -> None:
         self._end_is_asked_for()
-        self.inbox.stop()
+        self._hurry()
+        self.inbox.put(Stop())
+
+    def _hurry(self) -> None:
+        self.inbox.hurry()
+        self.state.stop_asked.set()
 
     def _do_closed(self, _: Any) -> None:
         self.say(EndOfCommands())
@@ -194,7 +202,7 @@ class ScriptedMicrophone:
         samples = np.arange(self._next, self._next + self._block, dtype=np.float64) / SCALE
         block = AudioBlock(samples.astype(np.float32), self._next)
         self._next += self._block
-        if not world.inbox.stop_asked.is_set():  # behind a stop nobody hears it
+        if not world.state.stop_asked.is_set():  # behind a stop nobody hears it
             world.put.append(block)
         world.inbox.put_live(block)
         world.at(world.now + self._block / SAMPLE_RATE, "hear", stream)

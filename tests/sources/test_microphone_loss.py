@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 
 from common.errors import FatalError
-from common.run.serve import Loop
-from common.settings.flags import StreamingConfig
+from common.run.loop import Loop
+from common.run.process import Process
+from common.run.state import RunState
 from common.sources import microphone as module
 from common.sources.inbox import Inbox
 from common.sources.messages import AudioBlock, DeviceLost, EndOfInput, Gap, Message
 from common.sources.microphone import Microphone
 from common.speech.utterance import Partials
 from common.units import VAD_FRAME_SAMPLES
-from common.wire.events import ErrorEvent, Event, Final, Partial, Status
+from common.wire.events import ErrorEvent, Event, Final, Partial, State, Status
 from tests.speech.scripted import ScriptedEngine, audio, service
 
 PATIENCE = 20.0  # seconds that a test waits for what takes none
@@ -273,7 +274,7 @@ def test_the_service_finalises_tells_and_goes_on_with_a_fresh_utterance(portaudi
     events: list[Event] = []
     output: Any = types.SimpleNamespace(write=lambda event, _arrived: events.append(event))
     engine = ScriptedEngine()
-    loop = Loop(StreamingConfig(input="mic"), microphone, inbox, service(engine, Partials(True)), output, None, None)
+    loop = Loop(Process(output, inbox, RunState(State.LISTENING)), microphone, service(engine, Partials(True)))
     stream = portaudio.stream()
     stream.speak("..aaaabb")
     unplug(portaudio, stream)
@@ -304,8 +305,7 @@ def test_a_device_that_goes_while_paused_is_no_error() -> None:
     events: list[Event] = []
     output: Any = types.SimpleNamespace(write=lambda event, _arrived: events.append(event))
     source: Any = types.SimpleNamespace(is_live=True)
-    config = StreamingConfig(input="mic", start_paused=True)
-    loop = Loop(config, source, inbox, service(ScriptedEngine()), output, None, None)
+    loop = Loop(Process(output, inbox, RunState(State.PAUSED)), source, service(ScriptedEngine()))
     for message in (DeviceLost("OSError: gone"), AudioBlock(np.zeros(512, np.float32), 0), EndOfInput()):
         inbox.put(message) if not isinstance(message, AudioBlock) else inbox.put_live(message)
     loop.run()

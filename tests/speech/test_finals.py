@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from common.finals.polish import Finals
-from common.run.carry_out import Control
+from common.run.carry_out import CommandHandler
+from common.run.process import Process
+from common.run.state import RunState
 from common.settings.hotword_list import Hotword
 from common.speech.utterance import Partials
 from common.units import VAD_FRAME_SAMPLES
 from common.wire.command_lines import Command
-from common.wire.events import Ack, ErrorEvent, Event, Final, Partial
+from common.wire.events import Ack, ErrorEvent, Event, Final, Partial, State
 from tests.speech.scripted import ScriptedEngine, audio, events_of, service
 
 SURE = pytest.approx(0.9048, abs=1e-4)
@@ -96,9 +98,9 @@ def test_a_session_that_failed_does_not_take_the_audio_with_it() -> None:
 def test_a_second_pass_gets_the_hotwords_that_were_set_when_the_utterance_began() -> None:
     second_pass = Rereads()
     running = service(ScriptedEngine(), SLICES, Finals(second_pass=second_pass))
-    control = Control(running, None, lambda state: (), paused=False)
+    control = CommandHandler(Process(None, state=RunState(State.LISTENING)), running, None)  # type: ignore[arg-type]
     list(running.hear(audio("..aaaa")))
-    list(control.handle(Command("set", None, {"hotwords": ["世界"]})))
+    list(control.handle(Command("set", None, {"hotwords": (Hotword("世界"),)})))
     list(running.hear(audio("....bbbb....")))
     assert second_pass.hotwords == [(), ("世界",)]
 
@@ -106,7 +108,7 @@ def test_a_second_pass_gets_the_hotwords_that_were_set_when_the_utterance_began(
 @pytest.mark.parametrize("kind", ["flush", "stop"])
 def test_a_command_that_finalises_is_acknowledged_behind_the_polished_final(kind: str) -> None:
     running = service(ScriptedEngine(), SLICES, SHOUT)
-    control = Control(running, None, lambda state: (), paused=False)
+    control = CommandHandler(Process(None, state=RunState(State.LISTENING)), running, None)  # type: ignore[arg-type]
     list(running.hear(audio("..aaaa")))
     assert list(control.handle(Command(kind, "7", {}))) == [
         Final("1", "甲！", SURE),

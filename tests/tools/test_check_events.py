@@ -212,6 +212,13 @@ def test_commands_are_acknowledged_once_each_in_their_order() -> None:
     assert broken(lines(flush), commands=[FLUSH.replace(b"flush", b"reset")]) == [(1, order)]
 
 
+def test_what_is_no_command_is_refused_if_it_bears_an_id() -> None:
+    refused = Ack(D, 7, False, (("error_code", "control_invalid"), ("message", FAILED)))
+    unknown = STATUS.replace(b"status", b"fly")
+    assert check(lines(refused), commands=[unknown]) == []
+    assert broken(lines(Ack(D, 7, True)), commands=[unknown]) == [(1, "one ack a command, in order")]
+
+
 def run_tool(*arguments: str, stdin: bytes = b"") -> tuple[int, list[str]]:
     tool = [sys.executable, str(ROOT / "tools" / "check" / "check_events.py"), *arguments]
     done = subprocess.run(tool, input=stdin, capture_output=True, timeout=60, check=False)

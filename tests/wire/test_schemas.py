@@ -13,7 +13,9 @@ from common.errors import FatalError, describe
 from common.run.statistics import Stats
 from common.settings.checks import check_field
 from common.settings.flags import CommonConfig
-from common.wire.command_lines import APPEND, CONTROL, END, KINDS, BadLine, parse_line
+from common.wire.command_lines import BadLine, parse_line
+from common.wire.command_table import APPEND, BY_TYPE, CONTROL, CommandKind
+from common.wire.command_table import COMMANDS as TABLE
 from common.wire.events import Ack, ErrorEvent, Event, Final, Partial
 from common.wire.lines import to_line
 from tests.house.test_documents import PROTOCOL, error_codes, read
@@ -22,9 +24,10 @@ from tests.tools.test_check_extended import STATUS, event
 from tools.check.check_events import check
 from tools.check.event_lines import COMMANDS, EVENTS, command_types
 from tools.check.guarantees import FATAL
-from tools.check.json_schema import problems
+from tools.check.json_schema import problems, resolve
 
 ID = "a8c1" * 8
+KINDS = [each.kind for each in TABLE if each.type.startswith(CONTROL)]
 SCHEMAS = {"events": EVENTS, "commands": COMMANDS}
 TEXTS = ["你好", "USB 接口", 'a"b\\', "\x00", "👋"]
 FIELDS = {"set": {"endpoint_silence_ms": 500}}
@@ -61,7 +64,7 @@ def test_the_checker_takes_those_errors_for_fatal_that_the_protocol_does() -> No
 
 
 def test_the_schema_knows_the_commands_of_the_code_and_no_others() -> None:
-    assert sorted(command_types()) == sorted([*(CONTROL + kind for kind in KINDS), APPEND, END])
+    assert sorted(command_types()) == sorted(BY_TYPE)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -88,6 +91,22 @@ def test_the_code_takes_every_command_that_the_schema_takes(kind: str) -> None:
 def test_the_schema_refuses_what_the_code_refuses(content: Any) -> None:
     assert list(problems(content, COMMANDS, COMMANDS))
     assert isinstance(parse_line(json.dumps(content).encode(), takes_audio=True), BadLine)
+
+
+@pytest.mark.parametrize("command", TABLE, ids=lambda command: command.kind)
+def test_the_schema_has_the_fields_of_the_table(command: CommandKind) -> None:
+    options = [resolve(option, COMMANDS) for option in COMMANDS["oneOf"]]
+    [schema] = [each for each in options if command.type in str(each["properties"]["type"])]
+    carries = {"audio"} if command.type == APPEND else set(command.settings)
+    assert set(schema["properties"]) - {"type", "id"} == carries
+    assert ("id" in schema["required"]) is command.needs_id
+
+
+@pytest.mark.parametrize("command", TABLE, ids=lambda command: command.kind)
+def test_an_acknowledgement_answers_what_the_table_says(command: CommandKind) -> None:
+    options = [resolve(option, EVENTS) for option in EVENTS["oneOf"]]
+    allowed = [set(each["properties"]) for each in options if each["title"].startswith("Acknowledgement")]
+    assert any(set(command.answers) <= keys for keys in allowed)
 
 
 def test_the_schema_and_the_code_have_the_same_limits_for_the_endpoint() -> None:

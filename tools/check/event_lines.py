@@ -174,17 +174,18 @@ def is_usable(fields: dict[str, Any]) -> bool:
 
 
 def parse_commands(lines: Iterable[bytes]) -> list[dict[str, Any]]:
-    """The commands among the lines of stdin; audio, and what a service answers with ``control_invalid``, left out."""
-    kinds = set(command_types())
+    """The lines of stdin that a service acts upon or answers: commands, audio, and whatever bears a usable ``id``."""
+    kinds = command_types()
     commands = []
     for line in lines:
         try:
             content = json.loads(line.decode("utf-8-sig"))
         except (ValueError, RecursionError):
             continue
-        if isinstance(content, dict) and content.get("type") in kinds and len(line.rstrip(b"\n")) <= LONGEST_COMMAND:
+        if isinstance(content, dict) and len(line.rstrip(b"\n")) <= LONGEST_COMMAND:
             identity = content.get("id")
-            if isinstance(identity, (str, int, type(None))) and not isinstance(identity, bool):
+            bears_id = isinstance(identity, (str, int)) and not isinstance(identity, bool)
+            if bears_id or (identity is None and content.get("type") in kinds):
                 commands.append(content)
     return commands
 

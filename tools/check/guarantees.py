@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Iterator
 
-from tools.check.event_lines import Run, Violation
+from tools.check.event_lines import Run, Violation, command_types
 
 FATAL = ("config_invalid", "dependency_missing", "model_load_failed", "audio_input_failed", "internal_error")
 FINALISING = ("core.control.flush", "core.control.pause", "core.control.stop", "voice.audio.end")
@@ -46,7 +46,7 @@ def one_final(run: Run) -> Iterator[Violation]:
             yield Violation(event.line, "one final, the last word", what)
         if not finals and not (run.cut_off and utterance is utterances[-1]):
             unfinished.append(utterance[-1])
-    resets = [command for command in run.commands or [] if command["type"] == "core.control.reset"]
+    resets = [command for command in run.commands or [] if command.get("type") == "core.control.reset"]
     for event in unfinished[len(resets) :]:
         what = "the last partial of its utterance, and no final follows"
         hint = "" if run.commands is not None else "; core.control.reset drops one (--commands), a kill too (--cut-off)"
@@ -109,13 +109,16 @@ def acks_answer_commands(run: Run) -> Iterator[Violation]:
     for place, ack in enumerate(acks):
         command = asked[place] if place < len(asked) else {"type": "nothing", "id": None}
         if not _same_id(ack.fields["id"], command["id"]):
-            what = f"id {ack.fields['id']!r}, but what comes next is {command['type']} with {command['id']!r}"
+            what = f"id {ack.fields['id']!r}, but what comes next is {command.get('type')} with {command['id']!r}"
             yield Violation(ack.line, "one ack a command, in order", what)
             return
-        expected = {"final": command["type"] in FINALISING, "state": command["type"] == "core.control.status"}
+        kind = command.get("type")
+        if ack.fields["ok"] and kind not in command_types():
+            yield Violation(ack.line, "one ack a command, in order", f"{kind!r} is no command, and ok is true")
+        expected = {"final": kind in FINALISING, "state": kind == "core.control.status"}
         for key, is_due in expected.items():
             if ack.fields["ok"] and (key in ack.fields) is not is_due:
-                what = f"of {command['type']}, {'without' if is_due else 'with'} {key}"
+                what = f"of {kind}, {'without' if is_due else 'with'} {key}"
                 yield Violation(ack.line, "one ack a command, in order", what)
 
 

@@ -1,0 +1,160 @@
+"""The loop: messages out of the inbox, events onto stdout, until something ends it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+import uuid
+from dataclasses import replace
+from typing import Any, Iterable, Iterator, Protocol
+
+from common.run.carry_out import CommandHandler, Pausable
+from common.run.process import Process
+from common.run.recorder import Recorder
+from common.sources.messages import (
+    AudioBlock,
+    DeviceLost,
+    EndOfCommands,
+    EndOfInput,
+    Gap,
+    Message,
+    SourceFailed,
+    StdoutGone,
+)
+from common.speech.service import Service
+from common.units import SAMPLE_RATE, to_ms
+from common.wire.command_lines import BadLine, Command
+from common.wire.events import Details, EndReason, ErrorEvent, Event, Final, Partial, State
+
+TOO_SLOW = "the machine is too slow; stop what else runs, or take asr_service.py with a larger --chunk-sec"
+
+
+class Source(Protocol):
+    """Where sound comes from. One that can be paused has ``pause`` and ``resume`` as well."""
+
+    is_live: bool  # it goes on while nobody hears it
+
+
+class Loop:
+    """Takes one message after the other and prints what follows from it."""
+
+    def __init__(
+        self,
+        process: Process,
+        source: Source,
+        service: Service,
+        recorder: Recorder | None = None,
+        bar: Any | None = None,
+    ) -> None:
+        self._state = process.state
+        self._stats = process.stats
+        self._inbox = process.inbox
+        self._output = process.output
+        self._source = source
+        self._service = service
+        self._recorder = recorder
+        self._bar = bar
+        self._writing = threading.Lock()  # taken for good by ``give_up``
+        self._unfinished: Partial | None = None  # shown last, of an utterance without a final
+        pausable: Pausable | None = source if hasattr(source, "pause") else None  # type: ignore[assignment]
+        self._commands = CommandHandler(process, service, pausable)
+
+    def run(self) -> None:
+        """Until the end. Raises FatalError, ReaderGone, StdoutFailed."""
+        while self.step() and not self._commands.stopped:
+            pass
+
+    def step(self) -> bool:
+        """Take the next message; whether to go on."""
+        return self._take(self._inbox.get())
+
+    def tell(self, state: State, details: Details) -> None:
+        """A status event, if the state is another one."""
+        self.emit(self._state.become(state, details))
+
+    def emit(self, events: Iterable[Event]) -> None:
+        for event in events:
+            if self._bar is not None:
+                self._bar.clear()
+            with self._writing:
+                self._output.write(event, self._inbox.arrived)
+                if isinstance(event, (Partial, Final)):
+                    self._unfinished = event if isinstance(event, Partial) else None
+            self._stats.printed(event, time.monotonic() - self._inbox.arrived)
+
+    def give_up(self) -> None:
+        """Print what is owed, from another thread, while whatever ``run`` is doing takes too long. It prints no more.
+
+        Raises ReaderGone, StdoutFailed.
+        """
+        self._writing.acquire()
+        if self._unfinished is not None:
+            what = "TimeoutError: the model did not answer before the end; the final is the last good text"
+            shown = self._unfinished
+            self._output.write(ErrorEvent(shown.trace_id, "infer_final_failed", what))
+            extra = replace(shown.extra, end_reason=EndReason.SHUTDOWN) if shown.extra else None
+            self._output.write(Final(shown.trace_id, shown.text, shown.confidence, extra))
+        for event in self._overflow(self._inbox.drop_all()):
+            self._output.write(event)
+
+    def _take(self, message: Message) -> bool:
+        """Whether to go on."""
+        if isinstance(message, AudioBlock):
+            self._hear(message)
+        elif isinstance(message, Gap):
+            self._begin_anew(message)
+        elif isinstance(message, DeviceLost):
+            self._lose(message)
+        elif isinstance(message, Command):
+            self.emit(self._commands.handle(message))
+            self._unfinished = None if message.kind == "reset" else self._unfinished
+        elif isinstance(message, BadLine):
+            self.emit(self._commands.refuse(message))
+        elif isinstance(message, SourceFailed):
+            raise message.error
+        elif isinstance(message, StdoutGone):
+            self._output.close()  # raises why
+        elif not isinstance(message, EndOfCommands) or self._commands.commanded:
+            identity = message.id if isinstance(message, EndOfInput) else None
+            self.emit(self._commands.end_of_input(identity))
+            return False
+        return True
+
+    def _begin_anew(self, gap: Gap) -> None:
+        """Nothing of before the gap may be joined to what comes."""
+        self.emit(self._service.end(self._state.end_reason(EndReason.FLUSH)))
+        self.emit(self._overflow(gap.dropped))
+        self._service.restart()
+
+    def _lose(self, device: DeviceLost) -> None:
+        """A device that goes while paused was closed already: nobody misses it."""
+        if self._state.now is not State.PAUSED:
+            self.emit(self._service.end(EndReason.DEVICE_LOST))
+            self.emit([self._service.error("audio_device_lost", device.reason)])
+            self.tell(State.RECOVERING, ())
+
+    def _hear(self, block: AudioBlock) -> None:
+        if self._state.now is State.PAUSED:
+            return
+        self.tell(State.LISTENING, self._stats.audio())
+        if self._recorder is not None:
+            self._recorder.write(block.samples)
+        # A file that goes as fast as it can is all backlog: the optional looks at the tail are left out.
+        backlog = self._inbox.backlog if self._source.is_live else sys.maxsize
+        begin = time.monotonic()
+        self.emit(self._service.hear(block.samples, backlog))
+        self._stats.heard(block.samples, time.monotonic() - begin)
+        if self._bar is not None:
+            self._bar.update(len(block.samples) / SAMPLE_RATE)
+
+    def _overflow(self, dropped: int) -> Iterator[ErrorEvent]:
+        """What is said of samples that were heard and had to go."""
+        if dropped == 0 or self._state.now is State.PAUSED:
+            return
+        what = f"{to_ms(dropped)} ms of"
+        if self._state.stop_asked.is_set():
+            message = f"TimeoutError: {what} audio could not be decoded before the end: {TOO_SLOW}"
+        else:
+            message = f"OverflowError: {what} microphone audio were dropped: {TOO_SLOW}"
+        yield ErrorEvent(uuid.uuid4().hex, "audio_overflow", message)
