@@ -1,4 +1,4 @@
-"""The documents keep in step with the code: every flag with its default, every error code, every link."""
+"""The documents keep in step with the code: every flag with its default, every error code, every link and path."""
 
 from __future__ import annotations
 
@@ -18,11 +18,20 @@ from common.wire.command_table import BY_TYPE
 from tests.audio import ROOT
 
 READMES = ["README.md", "README.en.md"]
-PROTOCOL = "docs/protocol.md"
+MANUALS = ["docs/manual.md", "docs/manual.en.md"]
+PROTOCOLS = ["docs/protocol.zh.md", "docs/protocol.md"]
+PAIRS = [READMES, MANUALS, PROTOCOLS]  # Chinese, English
 RELIABILITY = "docs/reliability.md"
-DOCUMENTS = [*READMES, PROTOCOL, RELIABILITY, "docs/recognition.md", "CONTRIBUTING.md", "tests/README.md"]
+IN_CHINESE = ["README.md", "docs/manual.md", "docs/protocol.zh.md", "demo/README.md"]
+DOCUMENTS = sorted(
+    str(path.relative_to(ROOT).as_posix())
+    for folder in (".", "docs", "demo", "tests")
+    for path in (ROOT / folder).glob("*.md")
+)
 RAISED_BY = {"FatalError", "ErrorEvent", "error"}  # what is called with an error code
-OFF = {"README.md": ("关", "无"), "README.en.md": ("off", "none")}  # how a table writes False and None
+OFF = {"docs/manual.md": ("关", "无"), "docs/manual.en.md": ("off", "none")}  # how a table writes False and None
+LONGEST_README = 200  # lines: a page that a newcomer reads to its end
+SENTENCE = 40  # Latin characters, a Chinese one counting as two: what is shorter may stand twice
 
 
 def read(name: str) -> str:
@@ -46,14 +55,26 @@ def error_codes() -> set[str]:
     return found
 
 
+def cells_of(row: str) -> list[str]:
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
+
+
 def table_row(document: str, first_cell: str) -> list[str]:
     """The cells of the table row whose first cell begins with ``first_cell``."""
     rows = [line for line in read(document).splitlines() if re.match(r"\| `" + re.escape(first_cell) + r"[ `]", line)]
     assert len(rows) == 1, f"{document} has {len(rows)} rows for {first_cell}"
-    return [cell.strip() for cell in re.split(r"(?<!\\)\|", rows[0])[1:-1]]
+    return cells_of(rows[0])
 
 
-@pytest.mark.parametrize("document", READMES)
+def table_of_codes(document: str) -> list[list[str]]:
+    """The rows of the table whose first column is headed "Error code"."""
+    tables = re.findall(r"(?:^\|.*\n)+", read(document), flags=re.MULTILINE)
+    found = [table for table in tables if cells_of(table.splitlines()[0])[0] in ("错误码", "Code", "Error code")]
+    assert len(found) == 1, document
+    return [cells_of(row) for row in found[0].splitlines()[2:]]
+
+
+@pytest.mark.parametrize("document", MANUALS)
 @pytest.mark.parametrize("script", ["asr_service.py", "asr_service_streaming.py"])
 def test_every_flag_of_help_is_in_the_table(document: str, script: str) -> None:
     flags = set(re.findall(r"^  (--[a-z-]+)", help_of(script), flags=re.MULTILINE))
@@ -62,7 +83,7 @@ def test_every_flag_of_help_is_in_the_table(document: str, script: str) -> None:
         table_row(document, flag)
 
 
-@pytest.mark.parametrize("document", READMES)
+@pytest.mark.parametrize("document", MANUALS)
 @pytest.mark.parametrize("config", [SliceConfig(), StreamingConfig()], ids=lambda config: type(config).__name__)
 def test_every_flag_stands_with_its_default(document: str, config: SliceConfig | StreamingConfig) -> None:
     for field in fields(config):
@@ -73,47 +94,82 @@ def test_every_flag_stands_with_its_default(document: str, config: SliceConfig |
         assert table_row(document, flag_of(field))[1] == expected, field.name
 
 
-@pytest.mark.parametrize("document", READMES)
+@pytest.mark.parametrize("document", MANUALS)
 def test_no_flag_is_described_that_is_not_there(document: str) -> None:
     helps = help_of("asr_service.py") + help_of("asr_service_streaming.py")
     for flag in re.findall(r"^\| `(--[a-z-]+)", read(document), flags=re.MULTILINE):
         assert re.search(re.escape(flag) + r"\b", helps), flag
 
 
-@pytest.mark.parametrize("document", [*READMES, PROTOCOL])
+@pytest.mark.parametrize("document", [*MANUALS, *PROTOCOLS])
 def test_the_table_of_error_codes_holds_those_that_the_source_raises_and_no_others(document: str) -> None:
     codes = error_codes()
     assert {"config_invalid", "infer_final_failed", "audio_overflow"} <= codes
-    in_table = set(
-        re.findall(
-            r"^\| `([a-z]+(?:_[a-z]+)+)` \| (?:是|否|启动时是|yes|no|at the start yes)",
-            read(document),
-            flags=re.MULTILINE,
-        )
-    )
-    assert in_table == codes
+    in_table = [row[0].strip("`") for row in table_of_codes(document)]
+    assert sorted(in_table) == sorted(codes)
 
 
-@pytest.mark.parametrize("document", [*READMES, PROTOCOL])
+def test_both_protocols_call_the_same_errors_fatal() -> None:
+    chinese, english = ({row[0]: row[1] for row in table_of_codes(document)} for document in PROTOCOLS)
+    same = {"是": "yes", "否": "no", "启动时是，`resume` 时否": "at the start yes, on `resume` no"}
+    assert {code: same[fatal] for code, fatal in chinese.items()} == english
+
+
+@pytest.mark.parametrize("document", PROTOCOLS)
 def test_every_command_is_described(document: str) -> None:
-    text = read(document)
     for kind in BY_TYPE:
-        assert kind in text, kind
+        assert len(table_row(document, kind)) == 3, kind
 
 
 def outline(document: str) -> list[str]:
     """What must be parallel in two languages: headings by level, table rows, blocks of code and their language."""
-    lines = re.findall(r"^(#+ |\||```\w*)", read(document), flags=re.MULTILINE)
+    lines = re.findall(r"^(#+ |\||```\w*|- |\d+\. )", read(document), flags=re.MULTILINE)
     return [line.strip() for line in lines]
 
 
-def test_the_two_readmes_are_parallel() -> None:
-    chinese, english = map(outline, READMES)
-    assert chinese == english
+def code_spans(document: str) -> list[str]:
+    """The first cell of every table row, as far as it is code: keys, flags, codes, in order."""
+    rows = [cells_of(line)[0] for line in read(document).splitlines() if line.startswith("|")]
+    return [span for cell in rows for span in re.findall(r"`[^`]+`", cell)]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair[0])
+def test_the_two_languages_are_parallel(pair: list[str]) -> None:
+    chinese, english = pair
+    assert outline(chinese) == outline(english)
+    assert code_spans(chinese) == code_spans(english)
+
+
+@pytest.mark.parametrize("document", READMES)
+def test_a_readme_is_one_page(document: str) -> None:
+    assert len(read(document).splitlines()) <= LONGEST_README
 
 
 def without_code(document: str) -> str:
     return re.sub(r"^```.*?^```", "", read(document), flags=re.MULTILINE | re.DOTALL)
+
+
+def sentences(document: str) -> set[str]:
+    """The prose of a document, cut at full stops, line ends and cell borders; only what is long."""
+    text = re.sub(r"\]\([^)]*\)", "]", without_code(document))  # a link's target depends on where the document lies
+    pieces = re.split(r"(?<!\\)\||\n|[。；：！？]|[.;:!?](?=\s)", text)
+    clean = (re.sub(r"[\[\]*#]+", "", piece).strip(" -") for piece in pieces)
+    return {piece for piece in clean if len(re.sub(r"[^\x00-\x7f]", "xx", piece)) >= SENTENCE}
+
+
+@pytest.mark.parametrize(
+    "documents", [IN_CHINESE, [name for name in DOCUMENTS if name not in IN_CHINESE]], ids=["zh", "en"]
+)
+def test_no_sentence_stands_in_two_documents(documents: list[str]) -> None:
+    assert len(documents) > 3
+    first: dict[str, str] = {}
+    twice = [
+        f"{document} and {first[sentence]}: {sentence}"
+        for document in documents
+        for sentence in sentences(document)
+        if first.setdefault(sentence, document) != document
+    ]
+    assert not twice, "\n".join(sorted(twice))
 
 
 def anchors(path: Path) -> set[str]:
@@ -133,6 +189,50 @@ def test_relative_links_resolve(document: str) -> None:
         assert path.exists(), f"{document}: {target}"
         if anchor:
             assert anchor in anchors(path), f"{document}: {target}"
+
+
+def test_a_chinese_reader_is_told_before_he_opens_an_english_page() -> None:
+    english = {(ROOT / name).resolve() for name in DOCUMENTS if name not in IN_CHINESE}
+    for document, _ in PAIRS:
+        for line in read(document).splitlines():
+            targets = [
+                (ROOT / document).parent / name
+                for name in re.findall(r"\]\(([^)\s#]+\.md)", line)
+                if "http" not in name
+            ]
+            if any(target.resolve() in english for target in targets):
+                assert "英文" in line or line.startswith("[English]"), f"{document}: {line}"
+
+
+TOP = tuple(path.name + "/" for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
+SOURCE = re.compile(r"[\w*][\w./*-]*\.(?:py|sh|mjs|toml)")
+
+
+def named_paths(document: str) -> set[str]:
+    """What in blocks of code and in backticks looks like a path of this repository; FunASR's own are not ours."""
+    blocks = re.findall(r"^```.*?^```", read(document), flags=re.MULTILINE | re.DOTALL)
+    code = " ".join([*blocks, *re.findall(r"`[^`\n]+`", without_code(document))])
+    words = {word.partition("::")[0].rstrip(".,;") for word in re.split(r"[\s`\"'()\[\]<>=，、；：]+", code)}
+    ours = {word for word in words if word.startswith(TOP) or SOURCE.fullmatch(word) or re.fullmatch(r"[a-z_]+/", word)}
+    return {word for word in ours if not word.startswith("funasr/")}
+
+
+def is_there(path: str, folder: Path) -> bool:
+    """A path from the root or from the document's folder, a pattern of them, or a bare name of a file somewhere."""
+    bare = "/" not in path and any(ROOT.glob(f"*/**/{path}"))
+    return bare or any(ROOT.glob(path)) or any(folder.glob(path))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_path_that_is_named_exists(document: str) -> None:
+    missing = sorted(path for path in named_paths(document) if not is_there(path, (ROOT / document).parent))
+    assert not missing, f"{document}: {missing}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_module_that_is_run_exists(document: str) -> None:
+    for module in re.findall(r"python -m ((?:tools|tests|common)[\w.]*)", read(document)):
+        assert (ROOT / (module.replace(".", "/") + ".py")).exists(), module
 
 
 def test_every_test_that_shows_a_fault_is_there() -> None:
