@@ -18,7 +18,7 @@ from common.wire.command_table import APPEND, BY_TYPE, CONTROL, CommandKind
 from common.wire.command_table import COMMANDS as TABLE
 from common.wire.events import Ack, ErrorEvent, Event, Final, Partial
 from common.wire.lines import to_line
-from tests.house.test_documents import PROTOCOL, error_codes, read
+from tests.house.test_documents import error_codes, read
 from tests.run.test_carry_out import answer, controlled
 from tests.tools.test_check_extended import STATUS, event
 from tools.check.check_events import check
@@ -60,7 +60,7 @@ def test_the_schema_knows_the_error_codes_of_the_code_and_no_others() -> None:
 
 
 def test_the_checker_takes_those_errors_for_fatal_that_the_protocol_does() -> None:
-    assert set(re.findall(r"^\| `([a-z_]+)` \| yes \|", read(PROTOCOL), flags=re.MULTILINE)) == set(FATAL)
+    assert set(re.findall(r"^\| `([a-z_]+)` \| yes \|", read("docs/protocol.md"), flags=re.MULTILINE)) == set(FATAL)
 
 
 def test_the_schema_knows_the_commands_of_the_code_and_no_others() -> None:
