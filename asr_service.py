@@ -7,6 +7,11 @@ utterance goes on (each starts with the one before it), voice.asr_text.final whe
 
 from __future__ import annotations
 
+from common.run.signals import hold_signals
+
+if __name__ == "__main__":
+    hold_signals()  # until run() watches them: one that comes during the imports ends with status 0, too
+
 import logging
 
 from common.run.app import run

@@ -7,6 +7,11 @@ utterance goes on (its tail may still change), voice.asr_text.final when the spe
 
 from __future__ import annotations
 
+from common.run.signals import hold_signals
+
+if __name__ == "__main__":
+    hold_signals()  # until run() watches them: one that comes during the imports ends with status 0, too
+
 from common.run.app import run
 from common.run.process import Process
 from common.settings.flags import StreamingConfig

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 EXIT_OK = 0
-EXIT_FATAL = 1
+EXIT_FATAL = 1  # another start may help
 EXIT_BAD_SETTING = 2
+EXIT_HOPELESS = 3  # another start fails the same way until something is mended
 EXIT_SECOND_INTERRUPT = 130
+EXIT_STATUSES = {
+    "config_invalid": EXIT_BAD_SETTING,
+    "dependency_missing": EXIT_HOPELESS,
+    "model_load_failed": EXIT_HOPELESS,
+    "audio_input_failed": EXIT_HOPELESS,
+}  # of the others: EXIT_FATAL
 
 
 class FatalError(Exception):
     """Ends the service: the open utterance is finalised, one error event printed, the process exits.
 
-    ``error_code`` is one of the protocol's; ``exit_status`` follows from it. ``str(error)`` is the
-    event's message and already starts with the type of what happened.
+    ``error_code`` is one of the protocol's; ``exit_status`` follows from it unless it is given. ``str(error)`` is
+    the event's message and already starts with the type of what happened.
     """
 
-    def __init__(self, error_code: str, message: str) -> None:
+    def __init__(self, error_code: str, message: str, exit_status: int | None = None) -> None:
         super().__init__(message)
         self.error_code = error_code
-        self.exit_status = EXIT_BAD_SETTING if error_code == "config_invalid" else EXIT_FATAL
+        self.exit_status = EXIT_STATUSES.get(error_code, EXIT_FATAL) if exit_status is None else exit_status
 
 
 def bad_setting(message: str) -> FatalError:

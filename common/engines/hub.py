@@ -7,8 +7,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from common.engines.model_folder import STREAMING, Kind, ModelFiles, failed, read_folder
-from common.errors import FatalError, describe
+from common.engines.model_folder import STREAMING, Kind, ModelFiles, read_folder
+from common.errors import EXIT_FATAL, FatalError, describe
 from common.settings.flags import DEMO_MODEL, CommonConfig
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,8 @@ def cached_or_downloaded(hub: str, kind: Kind = STREAMING) -> str:
         raise
     except Exception as error:
         other = "hf" if hub == "ms" else "ms"
-        raise failed(error, f"check the network, try --hub {other}, {kind.instead}") from error
+        advice = f"check the network, try --hub {other}, {kind.instead}"
+        raise FatalError("model_load_failed", describe(error, advice), EXIT_FATAL) from error
 
 
 def in_cache(hub: str, kind: Kind) -> Path | None:

@@ -8,14 +8,15 @@ import sys
 import uuid
 from typing import Callable, NoReturn, TypeVar
 
-from common.errors import EXIT_FATAL, EXIT_OK, FatalError, describe
+from common.errors import EXIT_FATAL, EXIT_OK, FatalError, describe, one_line
 from common.run.process import Process
 from common.run.signals import watch_signals
 from common.settings.command_line import build_parser, parse
 from common.settings.flags import CommonConfig
 from common.version import VERSION
 from common.wire.events import ErrorEvent, Status
-from common.wire.line_writer import Output, ReaderGone, StdoutFailed
+from common.wire.line_writer import Output, ReaderGone
+from common.wire.standard_streams import StdoutFailed, claim
 
 Config = TypeVar("Config", bound=CommonConfig)
 
@@ -33,14 +34,14 @@ def run(config: Config, pipeline: Callable[[Config, Process], int], description:
 
 def _status(config: Config, pipeline: Callable[[Config, Process], int], description: str) -> int:
     try:
-        process = Process(Output.claim_stdout())
+        standard = claim()
+        process = Process(Output(standard.stdout), stdin=standard.stdin)
         process.output.on_failure = process.stdout_failed
-        watch_signals(process.signalled)  # after the claim: a stdout that is closed must not become a socket of ours
         try:
+            watch_signals(process.signalled)  # after the claim: a closed descriptor must not become a socket of ours
             status = _run(config, pipeline, description, process)
         except FatalError as error:
-            process.output.write(ErrorEvent(uuid.uuid4().hex, error.error_code, str(error)))
-            status = error.exit_status
+            status = _tell(error, process, standard.stdout)
         process.tell_end(status)
         process.output.close()
         return status
@@ -49,6 +50,18 @@ def _status(config: Config, pipeline: Callable[[Config, Process], int], descript
     except StdoutFailed as error:
         print(f"stdout cannot be written: {error}", file=sys.stderr)
         return EXIT_FATAL
+    except Exception as error:  # too few descriptors for a socket or a thread, say
+        logging.getLogger(__name__).debug("internal error", exc_info=True)
+        print(f"internal_error: {describe(error)}", file=sys.stderr)
+        return EXIT_FATAL
+
+
+def _tell(error: FatalError, process: Process, stdout: int) -> int:
+    """Say on stdout what is fatal, and on stderr too where a person does not see stdout; returns the exit status."""
+    process.output.write(ErrorEvent(uuid.uuid4().hex, error.error_code, str(error)))
+    if not os.isatty(stdout):
+        print(f"{error.error_code}: {one_line(str(error), limit=2000)}", file=sys.stderr)
+    return error.exit_status
 
 
 def _run(config: Config, pipeline: Callable[[Config, Process], int], description: str, process: Process) -> int:

@@ -10,7 +10,8 @@ from typing import Callable
 
 from common.errors import EXIT_OK
 from common.run.process import LAST_LINE_SEC, Process
-from common.wire.line_writer import ReaderGone, StdoutFailed
+from common.wire.line_writer import ReaderGone
+from common.wire.standard_streams import StdoutFailed
 
 LAST_RESORT_SEC = 1.8  # after a stop
 

@@ -15,7 +15,8 @@ from common.sources.inbox import Inbox
 from common.sources.messages import StdoutGone, Stop
 from common.units import to_ms
 from common.wire.events import ErrorEvent, State
-from common.wire.line_writer import Output, ReaderGone, StdoutFailed
+from common.wire.line_writer import Output, ReaderGone
+from common.wire.standard_streams import StdoutFailed
 
 LAST_LINE_SEC = 0.1  # how long an end that cannot wait waits for a reader that does not read
 
@@ -23,8 +24,11 @@ LAST_LINE_SEC = 0.1  # how long an end that cannot wait waits for a reader that 
 class Process:
     """Made by ``run`` and handed on. Its methods are called from other threads than the main one."""
 
-    def __init__(self, output: Output, inbox: Inbox | None = None, state: RunState | None = None) -> None:
+    def __init__(
+        self, output: Output, inbox: Inbox | None = None, state: RunState | None = None, stdin: int = 0
+    ) -> None:
         self.output = output
+        self.stdin = stdin  # the descriptor
         self.inbox = inbox or Inbox()
         self.state = state or RunState()
         self.stats = Stats()

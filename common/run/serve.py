@@ -22,7 +22,8 @@ from common.speech.service import Service
 from common.units import SAMPLE_RATE
 from common.version import VERSION
 from common.wire.events import EndReason, State
-from common.wire.line_writer import ReaderGone, StdoutFailed
+from common.wire.line_writer import ReaderGone
+from common.wire.standard_streams import StdoutFailed
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +38,9 @@ def open_source(config: CommonConfig, process: Process) -> Source:
     Raises FatalError ``audio_input_failed``, ``audio_device_failed``, ``dependency_missing``, ``config_invalid``.
     """
     if config.input == "-":
-        return PcmSource(config.sample_rate, config.channels, config.channel)
+        return PcmSource(config.sample_rate, config.channels, config.channel, process.stdin)
     if config.input == "jsonl":
-        return LineReader(process.inbox, process.hurry, config.sample_rate, takes_audio=True)
+        return LineReader(process.inbox, process.hurry, config.sample_rate, takes_audio=True, descriptor=process.stdin)
     if config.input is None and config.demo:
         return FileSource(str(DEMO_SPEECH), realtime=True, channel=config.channel)
     if config.input in (None, "mic"):
@@ -85,8 +86,8 @@ def start(config: CommonConfig, source: Source, process: Process) -> None:
         return
     if not isinstance(source, Microphone):
         threading.Thread(target=source.run, args=(process.inbox,), name="source", daemon=True).start()
-    if wants_commands(config):
-        LineReader(process.inbox, process.hurry, SAMPLE_RATE, takes_audio=False).start()
+    if wants_commands(config, process.stdin):
+        LineReader(process.inbox, process.hurry, SAMPLE_RATE, takes_audio=False, descriptor=process.stdin).start()
 
 
 @contextlib.contextmanager

@@ -8,6 +8,12 @@ import threading
 from typing import Any, Callable
 
 
+def hold_signals() -> None:
+    """Until ``watch_signals`` they wait: in the first moments, while modules are imported, they would kill."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals())
+
+
 def watch_signals(signalled: Callable[[int], None]) -> None:
     """From here on SIGINT, SIGTERM and SIGHUP are handed to ``signalled``; call it from the main thread.
 
@@ -20,6 +26,8 @@ def watch_signals(signalled: Callable[[int], None]) -> None:
     for number in numbers:
         signal.signal(number, _ignore)
     signal.set_wakeup_fd(writer.detach(), warn_on_full_buffer=False)
+    if hasattr(signal, "pthread_sigmask"):  # held since the start, or blocked by whoever started us
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
     def watch() -> None:
         while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from common.errors import FatalError, describe
+from common.errors import EXIT_HOPELESS, FatalError, describe
 
 NO_PORTAUDIO = "install PortAudio: apt-get install libportaudio2, dnf install portaudio, brew install portaudio"
 NO_DEVICE = (
@@ -19,7 +19,7 @@ def import_sounddevice() -> Any:
     except ImportError as error:
         raise FatalError("dependency_missing", describe(error, "pip install sounddevice")) from error
     except OSError as error:  # PortAudio itself is missing
-        raise FatalError("audio_device_failed", describe(error, NO_PORTAUDIO)) from error
+        raise FatalError("audio_device_failed", describe(error, NO_PORTAUDIO), EXIT_HOPELESS) from error
     return sounddevice
 
 

@@ -1,27 +1,31 @@
-"""stdout: claimed before anything heavy is imported, then written one whole line at a time by its own thread."""
+"""stdout, written one whole line at a time by a thread of its own."""
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 import select
+import stat
 import sys
 import threading
 import time
 from collections import deque
 from typing import Callable
 
+from common.errors import describe
 from common.wire.events import Event, Partial, Status
 from common.wire.lines import to_line
+from common.wire.standard_streams import StdoutFailed
+
+log = logging.getLogger(__name__)
 
 IDLE_POLL_SEC = 0.4  # how often an idle writer looks whether its reader is still there
+ROOM_POLL_SEC = 0.01  # how often a full pipe is tried again where nothing tells of room
 
 
 class ReaderGone(Exception):
     """Nobody reads stdout any more."""
-
-
-class StdoutFailed(Exception):
-    """stdout cannot be written: closed, or the disk is full."""
 
 
 class Clock:
@@ -49,11 +53,12 @@ class Output:
     keys of ``--extended``, and lets status events through.
     """
 
-    def __init__(self, descriptor: int, clock: Clock) -> None:
+    def __init__(self, descriptor: int, clock: Clock | None = None) -> None:
         self.on_failure: Callable[[], None] = lambda: None
         self.extended = False
         self._descriptor = descriptor
-        self._clock = clock
+        self._clock = clock or Clock()
+        self._sink = _sink(descriptor)
         self._pending: deque[tuple[Event | str, float | None]] = deque()
         self._lines = 0
         self._changed = threading.Condition()
@@ -62,25 +67,6 @@ class Output:
         self._shown = ("", "")  # trace_id and text of the partial written last
         self._failure: Exception | None = None
         threading.Thread(target=self._run, name="writer", daemon=True).start()
-
-    @classmethod
-    def claim_stdout(cls) -> Output:
-        """Keep the real stdout for events and point descriptor 1 at stderr, for Python and C code alike.
-
-        Raises StdoutFailed if stdout is closed.
-        """
-        try:
-            descriptor = os.dup(1)
-        except OSError as error:
-            raise StdoutFailed(str(error)) from error
-        sys.stdout.flush()
-        os.dup2(2, 1)
-        sys.stdout = sys.stderr
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.setmode(descriptor, os.O_BINARY)
-        return cls(descriptor, Clock())
 
     def write(self, event: Event, arrived: float | None = None) -> None:
         """Hand over one event. Never waits. Raises ReaderGone or StdoutFailed once writing has failed.
@@ -142,14 +128,19 @@ class Output:
         return True
 
     def _run(self) -> None:
+        failure: Exception
         try:
             while True:
                 self._write_line(self._next_line())
-        except (ReaderGone, StdoutFailed) as failure:
-            with self._changed:
-                self._failure = failure
-                self._changed.notify_all()
-            self.on_failure()
+        except (ReaderGone, StdoutFailed) as error:
+            failure = error
+        except Exception as error:  # whatever it is: a writer that has ended in silence would hang the process
+            log.debug("the writer has failed", exc_info=True)
+            failure = StdoutFailed(describe(error))
+        with self._changed:
+            self._failure = failure
+            self._changed.notify_all()
+        self.on_failure()
 
     def _next_line(self) -> str:
         """The next line with its time; waits for one and looks after the reader meanwhile."""
@@ -173,17 +164,46 @@ class Output:
         rest = memoryview(line.encode("utf-8", errors="replace"))
         while rest:
             try:
-                rest = rest[os.write(self._descriptor, rest) :]
-            except (BrokenPipeError, ConnectionResetError):
-                raise ReaderGone() from None
+                rest = rest[self._sink(rest) :]
             except BlockingIOError:  # the parent made its end of the pipe non-blocking
-                select.select([], [self._descriptor], [])
+                _wait_for_room(self._descriptor)
             except OSError as error:
+                if _means_gone(error, self._descriptor):
+                    raise ReaderGone() from None
                 raise StdoutFailed(str(error)) from error
 
 
+def _sink(descriptor: int) -> Callable[[memoryview], int]:
+    """What writes bytes and says how many. A console of Windows shows bytes by its code page, which knows no UTF-8:
+    Python's own file object gives it characters."""
+    if sys.platform == "win32" and os.isatty(descriptor):
+        console = open(descriptor, "wb", buffering=0, closefd=False)  # noqa: SIM115 - open as long as the process
+        return lambda data: console.write(data) or 0
+    return lambda data: os.write(descriptor, data)
+
+
+def _wait_for_room(descriptor: int) -> None:
+    if not hasattr(select, "poll"):
+        time.sleep(ROOM_POLL_SEC)
+        return
+    poll = select.poll()  # select knows no descriptor over 1023
+    poll.register(descriptor, select.POLLOUT)
+    poll.poll()
+
+
+def _means_gone(error: OSError, descriptor: int) -> bool:
+    """Whether a failed write says that nobody reads: EINVAL where a pipe on Windows has lost its reader, EIO where a
+    terminal was closed."""
+    if isinstance(error, (BrokenPipeError, ConnectionResetError)):
+        return True
+    if error.errno == errno.EINVAL:
+        return sys.platform == "win32"
+    return error.errno == errno.EIO and stat.S_ISCHR(os.fstat(descriptor).st_mode)
+
+
 def _reader_is_gone(descriptor: int) -> bool:
-    """Whether the other end of a pipe or socket is closed. Windows has no way to ask; there a write tells."""
+    """Whether the other end of a pipe, a socket or a terminal is closed. Windows has no way to ask; there a write
+    tells."""
     if not hasattr(select, "poll"):
         return False
     poll = select.poll()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -140,3 +143,90 @@ def test_a_stdout_that_cannot_be_written_is_said_on_stderr_with_status_1(target:
     assert done.returncode == 1
     assert b"stdout cannot be written" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_an_interrupt_after_a_sigterm_is_the_first_and_the_final_is_printed() -> None:
+    with listening("asr_service") as running:
+        running.speak(read(a_recording()))
+        running.wait_for(b"partial")
+        running.signal(signal.SIGTERM)
+        running.signal(signal.SIGINT)
+        ended = running.end()
+    assert (ended.status, len(ended.finals)) == (0, 1)
+
+
+@pytest.mark.parametrize("closed", [c for n in (1, 2, 3) for c in itertools.combinations((0, 1, 2), n)], ids=str)
+def test_standard_descriptors_that_are_closed_neither_mix_logs_with_events_nor_end_in_a_traceback(
+    closed: tuple[int, ...],
+) -> None:
+    shell = 'exec "$0" "$1" --demo --input "$2" ' + " ".join(f"{descriptor}>&-" for descriptor in closed)
+    arguments = ["bash", "-c", shell, sys.executable, str(ROOT / "asr_service.py"), str(a_recording())]
+    done = subprocess.run(arguments, capture_output=True, timeout=120, env=environment(), check=False)
+    assert done.returncode == (1 if 1 in closed else 0)
+    assert b"Traceback" not in done.stderr
+    if 1 not in closed:
+        assert checked(done.stdout, append_only=True)[-1]["type"] == "voice.asr_text.final"
+
+
+def test_a_terminal_that_is_closed_in_speech_is_a_reader_that_has_gone() -> None:
+    terminal, stdout = pty.openpty()
+    process = subprocess.Popen(
+        command("asr_service", "--demo", "--input", "-"), stdin=subprocess.PIPE, stdout=stdout, stderr=subprocess.PIPE
+    )
+    os.close(stdout)
+    assert process.stdin is not None and process.stderr is not None
+    while b"listening" not in process.stderr.readline():
+        assert process.poll() is None
+    os.close(terminal)
+    process.stdin.write((read(a_recording()) * 32767).astype("<i2").tobytes())
+    process.stdin.flush()
+    assert process.wait(10) == 0
+    assert b"Traceback" not in process.stderr.read()
+    process.stdin.close()
+    process.stderr.close()
+
+
+def test_signals_that_the_parent_blocked_still_end_it() -> None:
+    blocked = (
+        "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [15]); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    arguments = [sys.executable, "-c", blocked, *command("asr_service", "--demo", "--input", "-")]
+    process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with running_process(process, append_only=True) as running:
+        running.wait_for(b"listening", "log")
+        running.signal(signal.SIGTERM)
+        assert running.end().status == 0
+
+
+@pytest.mark.parametrize("after_ms", [20, 40, 60, 80, 120, 200])
+def test_a_signal_in_the_first_moments_ends_with_status_0(after_ms: int) -> None:
+    """From the script's first line on, which blocks signals; before that the interpreter itself decides."""
+    process = subprocess.Popen(
+        command("asr_service", "--demo", "--input", "-"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=-1
+    )
+    blocked = f"/proc/{process.pid}/status"
+    deadline = time.monotonic() + 20
+    while not int(re.findall(r"SigBlk:\s+(\w+)", Path(blocked).read_text())[0], 16) & 1 << (signal.SIGTERM - 1):
+        assert time.monotonic() < deadline and process.poll() is None
+    time.sleep(after_ms / 1000)
+    process.send_signal(signal.SIGTERM)
+    stdout, log = process.communicate(timeout=20)
+    assert (process.returncode, stdout) == (0, b"")
+    assert b"Traceback" not in log
+
+
+@pytest.mark.parametrize("most", [6, 8, 10, 12, 16, 20])
+def test_so_few_descriptors_that_nothing_can_be_opened_end_in_one_line(most: int) -> None:
+    shell = f'ulimit -n {most}; exec "$0" "$1" --demo --input "$2"'
+    arguments = ["bash", "-c", shell, sys.executable, str(ROOT / "asr_service.py"), str(a_recording())]
+    done = subprocess.run(arguments, capture_output=True, timeout=120, env=environment(), check=False)
+    assert b"Traceback" not in done.stderr
+    assert done.returncode in (0, 1, 3)
+    if done.returncode:
+        assert len(checked(done.stdout)) == 1 or len(done.stderr.splitlines()) >= 1
+
+
+def test_what_is_fatal_is_said_on_stderr_too_where_stdout_is_redirected() -> None:
+    done = subprocess.run(command("asr_service", "--chunk-sec", "9"), capture_output=True, timeout=60, check=False)
+    [event] = checked(done.stdout)
+    assert done.stderr.decode().splitlines() == [f"config_invalid: {event['message']}"]

@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.wire.events import ErrorEvent, Final, Partial
-from common.wire.line_writer import Clock, Output, ReaderGone, StdoutFailed
+from common.wire.line_writer import Clock, Output, ReaderGone
+from common.wire.standard_streams import StdoutFailed
 
 F_SETPIPE_SZ = 1031  # fcntl's number on Linux; the name came with Python 3.10
 ID, OTHER = "a" * 32, "b" * 32
