@@ -59,6 +59,11 @@ class CommandHandler:
         """A line that is no command: answered if it bears an ``id``, else an error event."""
         yield from self._refused(line.id, "control_invalid", line.reason)
 
+    def too_late(self, line: Command | BadLine) -> Iterator[Event]:
+        """A line that was read when the end had begun: answered if it bears an ``id``, and not carried out."""
+        if line.id is not None:
+            yield from self._refused(line.id, "control_invalid", "InterruptedError: the service is ending")
+
     def end_of_input(self, identity: str | int | None = None) -> Iterator[Event]:
         """Finalise: nothing more will come. ``identity``: of the line that said so."""
         end = Command("end", identity)

@@ -34,6 +34,7 @@ class Source(Protocol):
     """Where sound comes from. One that can be paused has ``pause`` and ``resume`` as well."""
 
     is_live: bool  # it goes on while nobody hears it
+    comes_once: bool  # what was read and not decoded is lost: stdin
 
 
 class Loop:
@@ -64,6 +65,10 @@ class Loop:
         """Until the end. Raises FatalError, ReaderGone, StdoutFailed."""
         while self.step() and not self._commands.stopped:
             pass
+        left = self._inbox.take_all()
+        self.emit(self._overflow(left.samples if self._source.comes_once else 0))
+        for line in left.lines:
+            self.emit(self._commands.too_late(line))
 
     def step(self) -> bool:
         """Take the next message; whether to go on."""
@@ -95,7 +100,8 @@ class Loop:
             self._output.write(ErrorEvent(shown.trace_id, "infer_final_failed", what))
             extra = replace(shown.extra, end_reason=EndReason.SHUTDOWN) if shown.extra else None
             self._output.write(Final(shown.trace_id, shown.text, shown.confidence, extra))
-        for event in self._overflow(self._inbox.drop_all()):
+        left = self._inbox.take_all()
+        for event in [*self._overflow(left.samples), *_not_answered(left.lines)]:
             self._output.write(event)
 
     def _take(self, message: Message) -> bool:
@@ -158,3 +164,10 @@ class Loop:
         else:
             message = f"OverflowError: {what} microphone audio were dropped: {TOO_SLOW}"
         yield ErrorEvent(uuid.uuid4().hex, "audio_overflow", message)
+
+
+def _not_answered(lines: list[Command | BadLine]) -> Iterator[ErrorEvent]:
+    """What is said of commands for which an end leaves no time: one event for all of them."""
+    if lines:
+        what = f"TimeoutError: {len(lines)} lines on stdin could not be carried out before the end"
+        yield ErrorEvent(uuid.uuid4().hex, "control_invalid", f"{what}; the exit answers them")

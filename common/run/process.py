@@ -73,7 +73,7 @@ class Process:
 
     def leave(self) -> NoReturn:
         """End the process, and say what a microphone had heard: without a model nobody can decode it."""
-        heard = self.inbox.drop_all()
+        heard = self.inbox.take_all().samples
         with contextlib.suppress(ReaderGone, StdoutFailed):
             if heard:
                 what = f"{to_ms(heard)} ms of audio were dropped: the model was not loaded yet"

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections import deque
-from typing import Callable
+from typing import Callable, Iterable, NamedTuple
 
 from common.sources.messages import AudioBlock, Gap, Message, StdoutGone
 from common.units import SAMPLE_RATE
@@ -19,12 +19,19 @@ PAUSES = ("pause", "resume")  # commands from which on audio is not heard, or is
 DROPPED_AT_ONCE = 0.1  # of that: a machine that stays too slow has a gap now and then instead of one every 32 ms
 
 
+class Leftover(NamedTuple):
+    """What an end leaves undone: samples that are not decoded, lines that are not carried out."""
+
+    samples: int
+    lines: list[Command | BadLine]
+
+
 class Inbox:
     """Messages in order of arrival, from any thread.
 
-    Audio from files and pipes waits at the door while too much is inside. A microphone cannot wait: when ``live_sec``
-    of it are inside, the oldest blocks go. So does what cannot be decoded any more after a stop. A Gap where the
-    audio was says how much.
+    Audio from files and pipes waits at the door while too much is inside, and what came with it waits behind it. A
+    microphone cannot wait: when ``live_sec`` of it are inside, the oldest blocks go. So does what cannot be decoded any
+    more after a stop. A Gap where the audio was says how much. What is at the door has been read: it is accounted for.
     """
 
     def __init__(
@@ -38,7 +45,8 @@ class Inbox:
         self._changed = threading.Condition()
         self._capacity = int(capacity_sec * SAMPLE_RATE)
         self._live = int(live_sec * SAMPLE_RATE)
-        self._waiting = 0  # samples
+        self._doors: list[deque[Message]] = []  # what each source has read and cannot put in yet
+        self._waiting = 0  # samples inside
         self._clock = clock
         self._decode_until = math.inf
         self._nobody_reads = False
@@ -67,9 +75,20 @@ class Inbox:
 
     def put_audio(self, block: AudioBlock) -> None:
         """Put audio, waiting while the inbox is full."""
+        self.put_all([block])
+
+    def put_all(self, messages: Iterable[Message]) -> None:
+        """Put what was read together, in order; audio waits while the inbox is full, but not once a stop is on its way:
+        what is too much then is dropped inside, and told."""
+        door = deque(messages)
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting < self._capacity)
-            self._append(block)
+            self._doors.append(door)
+            while door:
+                if isinstance(door[0], AudioBlock):
+                    self._changed.wait_for(lambda: not door or self._has_room())
+                if door:
+                    self._append(door.popleft())
+            self._doors.remove(door)
 
     def put_live(self, block: AudioBlock) -> None:
         """Put audio that cannot wait: a microphone's. Behind a stop nobody hears it."""
@@ -86,14 +105,21 @@ class Inbox:
         """A stop is on its way: what has arrived is decoded for a while, then dropped."""
         with self._changed:
             self._decode_until = min(self._decode_until, self._clock() + DECODE_AFTER_STOP_SEC)
+            self._changed.notify_all()
 
-    def drop_all(self) -> int:
-        """Every sample that arrived and that nobody will decode: at an end that cannot wait."""
+    def take_all(self) -> Leftover:
+        """Everything that has arrived, at the door too, and that nobody will take any more: at the end."""
         with self._changed:
-            dropped = self._waiting + sum(each.dropped for _, each in self._messages if isinstance(each, Gap))
+            left = [message for _, message in self._messages]
+            for door in self._doors:
+                left += door
+                door.clear()
             self._messages.clear()
             self._waiting = 0
-            return dropped
+            self._changed.notify_all()
+        samples = sum(len(each.samples) for each in left if isinstance(each, AudioBlock))
+        gaps = sum(each.dropped for each in left if isinstance(each, Gap))
+        return Leftover(samples + gaps, [each for each in left if isinstance(each, (Command, BadLine))])
 
     def get(self) -> Message:
         """The next message; waits for one."""
@@ -104,6 +130,9 @@ class Inbox:
             self.arrived, message = self._messages.popleft()
             self._count_out(message)
             return message
+
+    def _has_room(self) -> bool:
+        return self._waiting < self._capacity or self._decode_until < math.inf
 
     def _append(self, message: Message) -> None:
         if isinstance(message, AudioBlock):

@@ -57,6 +57,7 @@ class Microphone:
     """
 
     is_live = True
+    comes_once = False  # at the end it is closed: what it heard after that is nobody's
     duration_sec = 0.0  # without end
 
     def __init__(self, device: str | None, channel: int, inbox: Inbox, paused: bool) -> None:

@@ -22,6 +22,7 @@ class PcmSource:
     """
 
     is_live = True
+    comes_once = True
     duration_sec = 0.0  # unknown
 
     def __init__(self, rate: int, channels: int, channel: int, descriptor: int = 0) -> None:

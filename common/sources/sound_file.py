@@ -34,6 +34,7 @@ class FileSource:
 
     def __init__(self, path: str, realtime: bool, channel: int) -> None:
         self.is_live = realtime
+        self.comes_once = False
         self._file = _open(path)
         if channel > self._file.channels:
             message = f"ValueError: --channel {channel}, but {path} has {self._file.channels} channel(s)"

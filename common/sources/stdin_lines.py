@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import threading
-from typing import Callable
+from typing import Callable, Iterator
 
 import numpy as np
 
+from common.errors import FatalError, describe
 from common.settings.flags import CommonConfig
 from common.sources.inbox import Inbox
-from common.sources.messages import AudioBlock, EndOfCommands, EndOfInput
+from common.sources.messages import AudioBlock, EndOfCommands, EndOfInput, Message, SourceFailed
 from common.sources.resampling import Converter
-from common.wire.command_lines import Audio, AudioEnd, BadLine, Command, Lines, Parsed, parse_line
+from common.wire.command_lines import Audio, AudioEnd, BadLine, Command, Identity, Lines, parse_line
+
+log = logging.getLogger(__name__)
 
 READ_BYTES = 1 << 16
 
@@ -40,6 +44,7 @@ class LineReader:
     """
 
     is_live = True
+    comes_once = True
     is_lost = False
     duration_sec = 0.0  # unknown
 
@@ -52,6 +57,8 @@ class LineReader:
         self._descriptor = descriptor
         self._converter = Converter(rate)
         self._position = 0
+        self._lines = Lines()
+        self._ended = False
 
     def start(self) -> None:
         threading.Thread(target=self._run, name="stdin", daemon=True).start()
@@ -63,37 +70,51 @@ class LineReader:
         """Nothing to open."""
 
     def _run(self) -> None:
-        lines = Lines()
         try:
-            while True:
+            while not self._ended:
                 data = os.read(self._descriptor, READ_BYTES)
-                for line in lines.feed(data) if data else lines.end():
-                    parsed = line if isinstance(line, BadLine) else parse_line(line, self._takes_audio)
-                    if isinstance(parsed, AudioEnd):
-                        return self._end(parsed.id)
-                    self._put(parsed)
-                if not data:
-                    return self._end()
-        except OSError:  # the descriptor is closed or broken: nobody commands any more
-            self._end()
+                self._inbox.put_all(list(self._messages(data)))
+        except OSError as error:  # the descriptor is closed or broken: nobody commands any more
+            self._inbox.put(self._failed("audio_input_failed", error) if self._takes_audio else EndOfCommands())
+        except Exception as error:  # a thread that has ended in silence would leave the service waiting for ever
+            log.debug("reading stdin failed", exc_info=True)
+            self._inbox.put(self._failed("internal_error", error))
 
-    def _put(self, parsed: Parsed) -> None:
-        if isinstance(parsed, Audio):
-            pcm = np.frombuffer(parsed.pcm, dtype="<i2").astype(np.float32) / 32768
-            self._put_audio(self._converter.convert(pcm.reshape(-1, 1)))
-            if parsed.id is not None:
-                self._inbox.put(Command("append", parsed.id))
-        elif not isinstance(parsed, AudioEnd):
-            if isinstance(parsed, Command) and parsed.kind == "stop":
-                self._hurry()
-            self._inbox.put(parsed)
+    def _failed(self, code: str, error: Exception) -> SourceFailed:
+        return SourceFailed(FatalError(code, describe(error, "stdin cannot be read")))
 
-    def _put_audio(self, samples: np.ndarray) -> None:
+    def _messages(self, data: bytes) -> Iterator[Message]:
+        """What the next bytes of stdin bring; without any, stdin has ended. Once the input has ended the rest of what
+        was read follows, to be answered."""
+        for line in self._lines.feed(data) if data else self._lines.end():
+            parsed = line if isinstance(line, BadLine) else parse_line(line, self._takes_audio)
+            if isinstance(parsed, Audio):
+                yield from self._audio(parsed)
+            elif isinstance(parsed, AudioEnd):
+                yield from self._end(parsed.id)
+            else:
+                if isinstance(parsed, Command) and parsed.kind == "stop":
+                    self._hurry()
+                yield parsed
+        if not data:
+            yield from self._end()
+
+    def _audio(self, audio: Audio) -> Iterator[Message]:
+        if not self._ended:
+            pcm = np.frombuffer(audio.pcm, dtype="<i2").astype(np.float32) / 32768
+            yield from self._blocks(self._converter.convert(pcm.reshape(-1, 1)))
+        if audio.id is not None:
+            yield Command("append", audio.id)
+
+    def _blocks(self, samples: np.ndarray) -> Iterator[Message]:
         if len(samples):
-            self._inbox.put_audio(AudioBlock(samples, self._position))
+            yield AudioBlock(samples, self._position)
             self._position += len(samples)
 
-    def _end(self, identity: str | int | None = None) -> None:
+    def _end(self, identity: Identity | None = None) -> Iterator[Message]:
+        if self._ended:
+            return
+        self._ended = True
         if self._takes_audio:
-            self._put_audio(self._converter.convert(np.zeros((0, 1), dtype=np.float32), last=True))
-        self._inbox.put(EndOfInput(identity) if self._takes_audio else EndOfCommands())
+            yield from self._blocks(self._converter.convert(np.zeros((0, 1), dtype=np.float32), last=True))
+        yield EndOfInput(identity) if self._takes_audio else EndOfCommands()

@@ -87,7 +87,7 @@ def test_a_file_without_speech_ends_quietly(tmp_path: Path, content: bytes) -> N
 def test_a_file_whose_recorder_has_not_written_its_length_yet_is_refused_with_a_way_out(tmp_path: Path) -> None:
     path = tmp_path / "open.wav"
     path.write_bytes(wav(0, pcm(a_recording(), 16000, 1)))
-    fails(run("asr_service", "--demo", "--input", str(path)), "audio_input_failed", 1, "still being written", "ffmpeg")
+    fails(run("asr_service", "--demo", "--input", str(path)), "audio_input_failed", 3, "still being written", "ffmpeg")
 
 
 def test_a_file_that_grows_is_heard_to_the_end_that_it_had(tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_named_pipe_that_cannot_be_read_as_it_comes_says_what_to_do(tmp_path: 
 
     writer = threading.Thread(target=feed)
     writer.start()
-    fails(run("asr_service", "--demo", "--input", str(path)), "audio_input_failed", 1, "--input -")
+    fails(run("asr_service", "--demo", "--input", str(path)), "audio_input_failed", 3, "--input -")
     writer.join()
 
 
@@ -174,6 +174,6 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
     arguments = [*MAY_NOT_READ_EVERYTHING, *command("asr_service", "--demo", "--input", str(path))]
     done = subprocess.run(arguments, capture_output=True, env=environment(), check=False)
     [error] = checked(done.stdout)
-    assert (error["error_code"], done.returncode) == ("audio_input_failed", 1)
+    assert (error["error_code"], done.returncode) == ("audio_input_failed", 3)
     assert "Permission denied" in error["message"] and "secret.wav" in error["message"]
     assert b"Traceback" not in done.stderr

@@ -76,12 +76,12 @@ def test_a_device_that_is_not_there_is_config_invalid() -> None:
 def test_a_file_that_cannot_be_heard_is_audio_input_failed(tmp_path: Path, name: str, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    fails(run("asr_service", "--demo", "--input", str(tmp_path / name)), "audio_input_failed", 1, name)
+    fails(run("asr_service", "--demo", "--input", str(tmp_path / name)), "audio_input_failed", 3, name)
 
 
 def test_a_folder_and_a_channel_that_is_not_there_are_refused(tmp_path: Path) -> None:
     folder = str(tmp_path)
-    fails(run("asr_service", "--demo", "--input", folder), "audio_input_failed", 1, folder, "is a folder")
+    fails(run("asr_service", "--demo", "--input", folder), "audio_input_failed", 3, folder, "is a folder")
     arguments = ["--demo", "--input", str(a_recording()), "--channel", "2"]
     fails(run("asr_service", *arguments), "config_invalid", 2, "--channel 2")
 
@@ -98,7 +98,7 @@ def damaged(folder: Path, name: str, content: bytes | None) -> str:
 @pytest.mark.parametrize("name", STREAMING.files)
 def test_a_model_folder_without_one_of_its_files_is_refused_by_name(tmp_path: Path, name: str) -> None:
     folder = damaged(tmp_path / "model", name, None)
-    fails(run("asr_service", "--model-dir", folder, "--input", str(a_recording())), "model_load_failed", 1, name)
+    fails(run("asr_service", "--model-dir", folder, "--input", str(a_recording())), "model_load_failed", 3, name)
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ def test_a_damaged_or_foreign_model_folder_is_refused_by_name(
 ) -> None:
     folder = damaged(tmp_path / "model", name, content)
     ended = run("asr_service", "--model-dir", folder, "--input", str(a_recording()))
-    fails(ended, "model_load_failed", 1, name if word == "damaged" else word)
+    fails(ended, "model_load_failed", 3, name if word == "damaged" else word)
 
 
 def test_code_in_a_checkpoint_is_not_executed(tmp_path: Path) -> None:
     proof = tmp_path / "executed"
     code = f"cos\nsystem\n(S'touch {proof}'\ntR.".encode()
     folder = damaged(tmp_path / "model", "model.pt", code)
-    fails(run("asr_service", "--model-dir", folder, "--input", str(a_recording())), "model_load_failed", 1)
+    fails(run("asr_service", "--model-dir", folder, "--input", str(a_recording())), "model_load_failed", 3)
     assert not proof.exists()
 
 
@@ -151,7 +151,7 @@ def test_a_package_that_cannot_load_is_dependency_missing_with_its_remedy(tmp_pa
     breaks(tmp_path, package, f"ImportError('{package} is broken')")
     asked = ("--demo", "--engine", package, "--input", str(a_recording()))
     ended = run("asr_service", *asked, PYTHONPATH=str(tmp_path))
-    fails(ended, "dependency_missing", 1, package, "pip install")
+    fails(ended, "dependency_missing", 3, package, "pip install")
 
 
 def test_without_openvino_torch_decodes(tmp_path: Path) -> None:

@@ -109,5 +109,5 @@ def test_a_missing_portaudio_is_said_with_what_to_install(tmp_path: Path) -> Non
         check=False,
     )
     [error] = checked(done.stdout)
-    assert (error["error_code"], done.returncode) == ("audio_device_failed", 1)
+    assert (error["error_code"], done.returncode) == ("audio_device_failed", 3)
     assert "libportaudio2" in error["message"]

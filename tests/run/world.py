@@ -175,6 +175,7 @@ class ScriptedMicrophone:
     """The source: blocks of one length while it is open. Pauses and outages leave samples of the world unheard."""
 
     is_live = True
+    comes_once = False
 
     def __init__(self, world: World) -> None:
         self.is_lost = False

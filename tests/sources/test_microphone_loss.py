@@ -304,7 +304,7 @@ def test_a_device_that_goes_while_paused_is_no_error() -> None:
     inbox = Inbox()
     events: list[Event] = []
     output: Any = types.SimpleNamespace(write=lambda event, _arrived: events.append(event))
-    source: Any = types.SimpleNamespace(is_live=True)
+    source: Any = types.SimpleNamespace(is_live=True, comes_once=False)
     loop = Loop(Process(output, inbox, RunState(State.PAUSED)), source, service(ScriptedEngine()))
     for message in (DeviceLost("OSError: gone"), AudioBlock(np.zeros(512, np.float32), 0), EndOfInput()):
         inbox.put(message) if not isinstance(message, AudioBlock) else inbox.put_live(message)
