@@ -189,7 +189,13 @@ def integrate(hidden: np.ndarray, weights: np.ndarray, state: State, geometry: G
             vector = vector + weight * row
         else:
             vectors.append(vector + (threshold - total) * row)
-            places.append(index + float((threshold - total) / weight))
+            places.append(index + _share(threshold - total, weight))
             total = total + weight - threshold
             vector = total * row
     return Fires(vectors, places, total, vector / total if total > 0 else vector)
+
+
+def _share(missing: np.float32, weight: np.float32) -> float:
+    """How much of a row passes until what is missing to a fire is reached. Nothing is missing where what was left
+    over rounded to the threshold: then a row fires at its beginning, also one of weight 0."""
+    return min(1.0, float(missing / weight)) if missing > 0 else 0.0
