@@ -6,7 +6,11 @@ letters. Here the tokens of the utterance so far are rendered anew each time, by
 * ``mon@@`` ``day`` is ``monday``: a piece that ends in ``@@`` goes on in the next Latin token; a Chinese
   character or the end closes the word;
 * a space stands between two Latin words and nowhere else; ``'s`` is glued to the word before it;
-* a run of two or more single letters is an abbreviation in capitals: ``u`` ``s`` ``b`` is ``USB``;
+* a run of two or more single letters is an abbreviation in capitals: ``u`` ``s`` ``b`` is ``USB``, ``a`` ``a`` is
+  ``AA`` as in AA制, ``w`` ``w`` ``w`` is ``WWW``;
+* unless somebody stutters: the same letter again and again stays as it is if it is ``i``, which is a word (``i i i
+  think``), if it is ``a`` and a Latin word follows (``a a a big house``), or if the Latin word that follows begins
+  with it (``b b but``);
 * ``<unk>`` and the other specials are dropped.
 """
 
@@ -23,7 +27,8 @@ class Word:
     """A Chinese character, a Latin word, or a run of spelled letters.
 
     ``tokens`` are indices into the tokens rendered; ``is_open`` says that tokens to come may still
-    change what is written here (a piece without its end, a lone letter that may be spelling).
+    change what is written here (a piece without its end, a lone letter that may be spelling, the same letter again
+    and again, which may be a stutter).
     """
 
     text: str
@@ -38,14 +43,15 @@ def words(tokens: Sequence[str]) -> list[Word]:
     position = 0
     spoken = [(i, token) for i, token in enumerate(tokens) if not _is_special(token)]
     while position < len(spoken):
-        take = _latin_run(spoken, position)
-        if take == 0:
-            index, token = spoken[position]
-            result.append(Word(token.replace(PIECE_MARK, ""), (index,)))
-            position += 1
+        take = max(1, _latin_run(spoken, position))
+        run, position = spoken[position : position + take], position + take
+        following = spoken[position][1] if position < len(spoken) else None
+        if _is_letter(run[0][1]):
+            result += _letters(run, following)
+        elif _is_latin(run[0][1]):
+            result.append(_latin_word(run, is_last=following is None))
         else:
-            result.append(_latin_word(spoken[position : position + take], position + take == len(spoken)))
-            position += take
+            result.append(Word(run[0][1].replace(PIECE_MARK, ""), (run[0][0],)))
     return result
 
 
@@ -66,8 +72,11 @@ def join(parts: Sequence[Word]) -> str:
 
 
 def settled(parts: Sequence[Word]) -> list[Word]:
-    """``parts`` without a last word that is still open: no later token can change what these say."""
-    return list(parts[:-1]) if parts and parts[-1].is_open else list(parts)
+    """``parts`` without the last words that are still open: no later token can change what these say."""
+    count = len(parts)
+    while count and parts[count - 1].is_open:
+        count -= 1
+    return list(parts[:count])
 
 
 def _is_special(token: str) -> bool:
@@ -96,10 +105,27 @@ def _latin_run(spoken: Sequence[tuple[int, str]], start: int) -> int:
     return end - start + 1
 
 
-def _latin_word(run: Sequence[tuple[int, str]], is_last: bool) -> Word:
+def _letters(run: Sequence[tuple[int, str]], following: str | None) -> list[Word]:
+    """Single letters in a row, before the token ``following`` (None: they are the last): an abbreviation, a stutter
+    of as many words, or a lone letter."""
+    repeated = len({token for _, token in run}) == 1
+    is_open = following is None and repeated
+    if repeated and _is_stutter(run[0][1], following or ""):
+        return [Word(token, (index,), is_latin=True, is_open=is_open) for index, token in run]
+    text = "".join(token for _, token in run)
     indices = tuple(index for index, _ in run)
+    return [Word(text.upper() if len(run) > 1 else text, indices, is_latin=True, is_open=is_open)]
+
+
+def _is_stutter(letter: str, following: str) -> bool:
+    """Whether ``letter``, said several times before ``following``, is the beginning of what somebody wants to say."""
+    if letter == "i":
+        return True
+    before_a_word = following[:1].isalpha() and _is_latin(following)
+    return before_a_word and (letter == "a" or following.startswith(letter))
+
+
+def _latin_word(run: Sequence[tuple[int, str]], is_last: bool) -> Word:
     text = "".join(token.replace(PIECE_MARK, "") for _, token in run)
-    if _is_letter(run[0][1]):
-        spelled = len(run) > 1
-        return Word(text.upper() if spelled else text, indices, is_latin=True, is_open=is_last and not spelled)
+    indices = tuple(index for index, _ in run)
     return Word(text, indices, is_latin=True, is_open=is_last and run[-1][1].endswith(PIECE_MARK))

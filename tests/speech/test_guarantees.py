@@ -16,6 +16,7 @@ from tools.check.check_events import check
 
 pieces = st.one_of(
     st.integers(1, 9).map(lambda count: "." * count),
+    st.sampled_from(["I.I.Ia", "I.I.I", "U.U", "I.I.SSS"]),
     st.tuples(st.sampled_from("abcdefuUSBxw"), st.integers(1, 6)).map(
         lambda pair: pair[0] * pair[1] + "a"
     ),  # never ten failures in a row

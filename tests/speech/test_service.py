@@ -75,6 +75,14 @@ def test_a_slice_holds_back_a_letter_that_may_become_an_abbreviation() -> None:
     ]
 
 
+def test_a_slice_holds_back_a_letter_said_again_and_again_until_it_is_clear_whether_it_is_a_stutter() -> None:
+    assert events_of(service(ScriptedEngine(chunk=2), SLICES), "..aaI.I.I.bb....") == [
+        Partial("1", "甲", SURE),
+        Partial("1", "甲i i i乙", SURE),
+        Final("1", "甲i i i乙", SURE),
+    ]
+
+
 def test_a_lone_letter_that_was_held_back_is_in_the_final() -> None:
     assert events_of(service(ScriptedEngine(chunk=2), SLICES), "..aaKK....") == [
         Partial("1", "甲", SURE),
