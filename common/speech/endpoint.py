@@ -43,7 +43,8 @@ class Speech:
 
 @dataclass(frozen=True)
 class End:
-    """The frame is the utterance's last; ``reason`` is SILENCE or MAX_DURATION."""
+    """The frame is the utterance's last; ``reason`` is SILENCE if the full silence was heard, else
+    MAX_DURATION: the limit, or a breath near it."""
 
     reason: EndReason
 
@@ -104,14 +105,13 @@ class Endpointer:
         return Start(self._start)
 
     def _maybe_end(self) -> Transition:
-        if self._frames - self._start >= self.settings.max_utterance:
-            reason = EndReason.MAX_DURATION
-        elif self._silence_run >= self._silence_that_ends():
-            reason = EndReason.SILENCE if self.settings.endpoint_silence else EndReason.MAX_DURATION
-        else:
+        is_full = self._frames - self._start >= self.settings.max_utterance
+        if not is_full and self._silence_run < self._silence_that_ends():
             return Speech()
+        silence = self.settings.endpoint_silence
         self.close()
-        return End(reason)
+        heard = silence and self._silence_run >= silence
+        return End(EndReason.SILENCE if heard else EndReason.MAX_DURATION)
 
     def _silence_that_ends(self) -> int:
         """Silent frames that end the utterance, given how long it is already."""

@@ -75,6 +75,24 @@ def test_in_the_last_quarter_a_breath_ends_the_utterance(frames: str, ends_at: i
     assert utterances == ([(0, ends_at)] if ends_at else [(0, 40)] if len(frames) >= 40 else [])
 
 
+@pytest.mark.parametrize(
+    ("frames", "mark"),
+    [
+        ("S" * 30 + "...", "^"),  # three silent frames were enough near the limit: less than the full silence
+        ("S" * 34 + "..", "^"),
+        ("S" * 26 + "....", ">"),  # the full silence
+        ("S" * 26 + "...S" + "S" * 10, "^"),  # the limit itself
+    ],
+)
+def test_only_the_full_silence_is_called_silence(frames: str, mark: str) -> None:
+    assert run(frames)[0][-1] == mark
+
+
+def test_the_full_silence_is_silence_also_where_the_limit_is_reached_with_it() -> None:
+    assert run("S" * 38 + "..", endpoint_silence=2)[0][-1] == ">"
+    assert run("S" * 39 + ".", endpoint_silence=2)[0][-1] == "^"
+
+
 def test_without_an_endpoint_silence_only_the_limit_ends_an_utterance() -> None:
     marks, utterances = run("SSS" + "." * 60, endpoint_silence=0)
     assert "^" in marks and ">" not in marks
