@@ -14,10 +14,9 @@ if TYPE_CHECKING:  # too heavy for --help
 
 @dataclass(frozen=True)
 class AudioBlock:
-    """16 kHz mono float32 samples (-1…1); ``first_sample`` counts from the beginning of the stream."""
+    """16 kHz mono float32 samples (-1…1) that follow on those before them."""
 
     samples: np.ndarray
-    first_sample: int
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class Microphone:
         self._sounddevice = import_sounddevice()
         self._inbox = inbox
         self._channel = channel
-        self._position = 0  # samples at 16 kHz since the stream began; pauses and outages add none
+        self._has_heard = False  # whether any block was put: what comes after an outage does not follow on it
         self._zeros = 0
         self._told = False  # of an overflow inside PortAudio
         self._pause_sec = FIRST_PAUSE_SEC
@@ -179,14 +179,13 @@ class Microphone:
                 self._begin()
             is_first = False
             self.watch_for_silence(frames)
-            samples = converter.convert(frames)
-            self._inbox.put_live(AudioBlock(samples, self._position))
-            self._position += len(samples)
+            self._inbox.put_live(AudioBlock(converter.convert(frames)))
 
     def _begin(self) -> None:
         """The first block of a stream is here."""
-        if self._position:
+        if self._has_heard:
             self._inbox.put(Gap())
+        self._has_heard = True
         if self.is_lost:
             log.info("the microphone is back: %s, %d Hz", self._name, self._rate)
         self.is_lost = False

@@ -40,7 +40,6 @@ class PcmSource:
 
     def run(self, inbox: Inbox) -> None:
         """Put stdin's audio into ``inbox`` until it ends, then EndOfInput. Runs in a thread of its own."""
-        position = 0
         rest = b""
         try:
             while True:
@@ -51,8 +50,7 @@ class PcmSource:
                 rest = rest[whole:]
                 samples = self._converter.convert(frames.reshape(-1, self._channels), last=not data)
                 if len(samples):
-                    inbox.put_audio(AudioBlock(samples, position))
-                position += len(samples)
+                    inbox.put_audio(AudioBlock(samples))
                 if not data:  # bytes of half a sample at the very end are no sample
                     break
             inbox.put(EndOfInput())

@@ -49,15 +49,15 @@ class FileSource:
     def run(self, inbox: Inbox) -> None:
         """Put the whole file into ``inbox``, then EndOfInput. Runs in a thread of its own."""
         begin = time.monotonic()
-        position = 0
+        given = 0  # samples
         try:
             for frames, last in self._blocks():
                 samples = self._converter.convert(frames, last)
                 if self.is_live:  # a sample can be heard once it has been spoken
-                    time.sleep(max(0.0, begin + (position + len(samples)) / SAMPLE_RATE - time.monotonic()))
+                    time.sleep(max(0.0, begin + (given + len(samples)) / SAMPLE_RATE - time.monotonic()))
                 if len(samples):
-                    inbox.put_audio(AudioBlock(samples, position))
-                position += len(samples)
+                    inbox.put_audio(AudioBlock(samples))
+                given += len(samples)
             inbox.put(EndOfInput())
         except Exception as error:
             inbox.put(SourceFailed(FatalError("audio_input_failed", describe(error, NOT_A_SOUND_FILE))))

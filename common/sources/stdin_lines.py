@@ -56,7 +56,6 @@ class LineReader:
         self._takes_audio = takes_audio
         self._descriptor = descriptor
         self._converter = Converter(rate)
-        self._position = 0
         self._lines = Lines()
         self._ended = False
 
@@ -108,8 +107,7 @@ class LineReader:
 
     def _blocks(self, samples: np.ndarray) -> Iterator[Message]:
         if len(samples):
-            yield AudioBlock(samples, self._position)
-            self._position += len(samples)
+            yield AudioBlock(samples)
 
     def _end(self, identity: Identity | None = None) -> Iterator[Message]:
         if self._ended:

@@ -130,8 +130,6 @@ def heard(pieces: Iterator[bytes], rate: int, channels: int, channel: int) -> np
     os.close(out)
     os.close(into)
     blocks = [message for _, message in inbox._messages if isinstance(message, AudioBlock)]
-    starts = np.cumsum([0, *(len(block.samples) for block in blocks)])
-    assert [block.first_sample for block in blocks] == starts[:-1].tolist()
     return np.concatenate([np.zeros(0, np.float32), *(block.samples for block in blocks)])
 
 

@@ -11,6 +11,7 @@ from common.sources.inbox import DECODE_AFTER_STOP_SEC
 from common.sources.messages import AudioBlock
 from common.speech.service import frames
 from tests.run.watched import Run
+from tests.run.world import first
 from tools.check.check_events import check
 
 SEEDS = 500
@@ -55,8 +56,8 @@ def lost_blocks(run: Run) -> list[str]:
     """What was not taken is reported as dropped, to the millisecond, but for pauses."""
     taken = {int(block[0]) for block in run.service.taken}
     heard, missed = blocks_of(run)
-    found = [f"{b.first_sample} was heard in a pause" for b in missed if b.first_sample in taken]
-    dropped = sum(len(block.samples) for block in heard if block.first_sample not in taken)
+    found = [f"{first(b)} was heard in a pause" for b in missed if first(b) in taken]
+    dropped = sum(len(block.samples) for block in heard if first(block) not in taken)
     told = overflows(run)
     most = 16 * (sum(told) + len(told))  # ms are rounded down
     if not 16 * sum(told) <= dropped <= most and not (run.fatal and 16 * sum(told) <= dropped):

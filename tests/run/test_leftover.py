@@ -96,7 +96,7 @@ def test_commands_for_which_the_last_resort_leaves_no_time_are_told_once() -> No
 
 def test_what_waits_at_the_door_is_let_in_when_a_stop_is_on_its_way() -> None:
     inbox = Inbox(capacity_sec=0.1)
-    block = AudioBlock(np.zeros(16000, np.float32), 0)
+    block = AudioBlock(np.zeros(16000, np.float32))
     source = threading.Thread(target=inbox.put_all, args=([block, Command("flush", "1"), block],))
     source.start()
     wait_until(lambda: inbox.backlog == 16000)

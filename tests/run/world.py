@@ -32,6 +32,11 @@ def positions(samples: np.ndarray) -> np.ndarray:
     return np.rint(samples[samples >= FIRST / SCALE] * SCALE).astype(np.int64)
 
 
+def first(block: AudioBlock) -> int:
+    """The position of a block's first sample."""
+    return int(positions(block.samples[:1])[0])
+
+
 class World:
     """``plan`` holds (time, what, argument), by time; what happens is done while the clock is spent."""
 
@@ -141,7 +146,7 @@ class World:
         lines = [f"a call takes {self.cost} s, {seconds} s between {between}; frames: {self.script}"]
         for message in self.put:
             is_audio = isinstance(message, AudioBlock)
-            lines.append(f"{message.first_sample} +{len(message.samples)}" if is_audio else str(message))
+            lines.append(f"{first(message)} +{len(message.samples)}" if is_audio else str(message))
         return "\n".join(lines)
 
 
@@ -201,7 +206,7 @@ class ScriptedMicrophone:
             world.say(Gap())
         self.is_lost = self._is_first = False
         samples = np.arange(self._next, self._next + self._block, dtype=np.float64) / SCALE
-        block = AudioBlock(samples.astype(np.float32), self._next)
+        block = AudioBlock(samples.astype(np.float32))
         self._next += self._block
         if not world.state.stop_asked.is_set():  # behind a stop nobody hears it
             world.put.append(block)
