@@ -45,7 +45,13 @@ def with_offset(speech: np.ndarray) -> np.ndarray:
     return speech * 0.5 + np.float32(0.3)
 
 
-@pytest.mark.parametrize("spoil", [with_nan, with_infinities, clipped, with_offset])
+def with_a_wild_beginning(speech: np.ndarray) -> np.ndarray:
+    """From such sound on the speech detector heard nothing any more."""
+    wild = 1e18 * np.random.default_rng(0).normal(size=5120)
+    return np.concatenate([wild, np.zeros(16000), speech])
+
+
+@pytest.mark.parametrize("spoil", [with_nan, with_infinities, with_a_wild_beginning, clipped, with_offset])
 def test_spoilt_samples_are_still_heard(tmp_path: Path, spoil: Callable[[np.ndarray], np.ndarray]) -> None:
     path = str(tmp_path / "spoilt.wav")
     soundfile.write(path, spoil(read(a_recording())).astype(np.float32), 16000, subtype="FLOAT")
