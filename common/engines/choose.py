@@ -6,10 +6,11 @@ import importlib.util
 import logging
 import time
 
+from common.engines.checkpoint import checked_state
 from common.engines.device import choose_device
 from common.engines.geometry import Geometry, tensor_shapes
 from common.engines.hub import find_model
-from common.engines.model_folder import ModelFiles, checked_state, failed
+from common.engines.model_folder import ModelFiles, failed
 from common.engines.seam import Engine
 from common.errors import FatalError, bad_setting
 from common.packages import import_or_explain
@@ -93,7 +94,7 @@ def _torch(config: ModelConfig, files: ModelFiles, device: str) -> Engine:
     from common.engines.torch_engine import load_torch
 
     geometry = geometry_of(files)
-    return load_torch(config, files, geometry, checked_state(files, tensor_shapes(geometry)), device)
+    return load_torch(config, files, geometry, checked_state(files.path("model.pt"), tensor_shapes(geometry)), device)
 
 
 def _openvino(config: ModelConfig, files: ModelFiles, least: float) -> tuple[Engine | None, float]:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Mapping
 
 from common.errors import FatalError, describe
-from common.packages import import_or_explain
 
 log = logging.getLogger(__name__)
 
@@ -137,31 +136,3 @@ def _check_mean_and_variance(path: Path, conf: dict[str, Any]) -> None:
     found = [len(block.split()) for block in re.findall(r"<LearnRateCoef>\s+0\s+\[([^\]]*)\]", content)]
     if found != [wanted, wanted]:
         raise failed(ValueError(f"{path} holds {found or 'no'} values, the model needs [{wanted}, {wanted}]"))
-
-
-def checked_state(files: ModelFiles, wanted: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
-    """The checkpoint's tensors of these names and shapes, read as plain tensors (``weights_only``), every one checked.
-
-    FunASR's own loader goes on with random weights where a tensor is missing or has another shape.
-    Raises FatalError ``model_load_failed``.
-    """
-    torch = import_or_explain("torch")
-    path = files.path("model.pt")
-    try:
-        state = torch.load(str(path), map_location="cpu", weights_only=True)
-    except Exception as error:  # truncated archives, pickled code, foreign formats: each has its own type
-        raise failed(ValueError(f"{path} is damaged or not a checkpoint: {error}")) from error
-    for key in ("state_dict", "model_state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(key), dict):
-            state = state[key]
-    if not isinstance(state, dict):
-        raise failed(ValueError(f"{path} holds no tensors"))
-    state = {key[7:] if key.startswith("module.") else key: value for key, value in state.items()}
-    wrong = [key for key, shape in wanted.items() if getattr(state.get(key), "shape", None) != shape]
-    if wrong:
-        what = "is missing or has another shape in"
-        raise failed(
-            ValueError(f"{wrong[0]} (and {len(wrong) - 1} more tensors) {what} {path}"),
-            "model.pt, config.yaml and tokens.json must come from the same model: " + AGAIN,
-        )
-    return {key: state[key] for key in wanted}

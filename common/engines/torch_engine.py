@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -16,13 +16,17 @@ from common.engines.streaming_step import Decoded, Encoded, Shape
 from common.settings.flags import ModelConfig
 
 
+def tensors_of(weights: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(array) for name, array in weights.items()}
+
+
 class TorchNetwork:
     """Layers on ``device``; blocks, memory and attended are tensors there."""
 
-    def __init__(self, geometry: Geometry, weights: dict[str, torch.Tensor], device: str) -> None:
+    def __init__(self, geometry: Geometry, weights: Mapping[str, np.ndarray], device: str) -> None:
         self.geometry = geometry
         self._device = device
-        self._weights = {name: tensor.to(device=device, dtype=torch.float32) for name, tensor in weights.items()}
+        self._weights = {name: tensor.to(device) for name, tensor in tensors_of(weights).items()}
 
     @torch.inference_mode()
     def encode(self, rows: np.ndarray, blocks: Sequence[Any], look_back: int) -> Encoded:
@@ -56,7 +60,7 @@ class TorchNetwork:
 
 
 def load_torch(
-    config: ModelConfig, files: ModelFiles, geometry: Geometry, weights: dict[str, torch.Tensor], device: str
+    config: ModelConfig, files: ModelFiles, geometry: Geometry, weights: Mapping[str, np.ndarray], device: str
 ) -> ParaformerEngine:
     """The network on ``device``, warmed up by one real inference."""
     torch.set_num_threads(config.threads)

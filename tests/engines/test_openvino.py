@@ -90,18 +90,19 @@ def test_other_look_backs_are_other_graphs_that_decode_the_same(cache: Path, loo
 @pytest.mark.parametrize("model", ["demo", pytest.param("random-weights-real-geometry", marks=pytest.mark.full)])
 def test_both_halves_compute_what_single_precision_computes(tmp_path: Path, model: str) -> None:
     """Of random weights every token is a near tie, so the numbers are compared, not the tokens."""
+    from common.engines.checkpoint import checked_state
     from common.engines.choose import geometry_of
     from common.engines.geometry import tensor_shapes
-    from common.engines.model_folder import checked_state, read_folder
+    from common.engines.model_folder import read_folder
     from common.engines.openvino.build import write_graphs
     from common.engines.openvino.network import OpenvinoNetwork
-    from common.engines.torch_engine import TorchNetwork
+    from common.engines.torch_engine import TorchNetwork, tensors_of
 
     files = read_folder(DEMO_MODEL if model == "demo" else make(REAL_GEOMETRY))
     geometry = geometry_of(files)
-    weights = checked_state(files, tensor_shapes(geometry))
+    weights = checked_state(files.path("model.pt"), tensor_shapes(geometry))
     shape = Shape(5, 10, 5, 4, 1)
-    write_graphs(geometry, shape, weights, tmp_path, threads=1)
+    write_graphs(geometry, shape, tensors_of(weights), tmp_path, threads=1)
     networks = (TorchNetwork(geometry, weights, "cpu"), OpenvinoNetwork(geometry, shape, tmp_path, 1))
     states = [first_state(geometry, shape)] * 2
     for number in range(5):  # the keys and values of the last three are attended to

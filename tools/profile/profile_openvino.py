@@ -18,9 +18,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from common.engines.checkpoint import checked_state  # noqa: E402
 from common.engines.choose import geometry_of  # noqa: E402
 from common.engines.geometry import tensor_shapes  # noqa: E402
-from common.engines.model_folder import checked_state, read_folder  # noqa: E402
+from common.engines.model_folder import read_folder  # noqa: E402
 from common.engines.openvino.network import DECODER, ENCODER, settings  # noqa: E402
 from common.engines.streaming_step import Shape  # noqa: E402
 from common.settings.flags import StreamingConfig  # noqa: E402
@@ -56,13 +57,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=60)
     values = parser.parse_args()
     from common.engines.openvino.build import write_graphs
+    from common.engines.torch_engine import tensors_of
 
     files = read_folder(Path(values.model_dir) if values.model_dir else make(ROOT / ".cache" / "random-model"))
     geometry = geometry_of(files)
     shape = Shape.of(StreamingConfig(chunk_size=(0, 10, 5)))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        write_graphs(geometry, shape, checked_state(files, tensor_shapes(geometry)), folder, threads=1)
+        weights = tensors_of(checked_state(files.path("model.pt"), tensor_shapes(geometry)))
+        write_graphs(geometry, shape, weights, folder, threads=1)
         print("| | operation | how many | ms |\n|---|---|---|---|")
         for half, name in (("encoder", ENCODER), ("decoder", DECODER)):
             for took, count, kind in profile(folder / name, values.runs):

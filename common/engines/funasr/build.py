@@ -6,7 +6,8 @@ import os
 import sys
 from typing import Any
 
-from common.engines.model_folder import ModelFiles, checked_state, failed
+from common.engines.checkpoint import checked_state
+from common.engines.model_folder import ModelFiles, failed
 from common.errors import FatalError, describe
 from common.packages import INSTALL, import_or_explain
 
@@ -17,12 +18,15 @@ def build_checked(files: ModelFiles, arguments: dict[str, Any]) -> tuple[Any, di
     Raises FatalError: ``model_load_failed`` for the folder, ``dependency_missing`` for torch or FunASR.
     """
     AutoModel = import_automodel()
+    import torch
+
     try:
         model, build = AutoModel.build_model(**arguments)
     except Exception as error:
         raise failed(error, f"{files.path('config.yaml')} does not describe a model that FunASR can build") from error
     shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    model.load_state_dict(checked_state(files, shapes), strict=True)
+    state = checked_state(files.path("model.pt"), shapes)
+    model.load_state_dict({name: torch.from_numpy(state[name]) for name in state}, strict=True)
     return model.to(arguments["device"]).eval(), build
 
 

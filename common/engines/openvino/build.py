@@ -13,15 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from common.engines.checkpoint import checked_state
 from common.engines.geometry import Geometry, tensor_shapes
 from common.engines.layers import Weights, decoder, encoder
-from common.engines.model_folder import ModelFiles, checked_state
+from common.engines.model_folder import ModelFiles
 from common.engines.openvino.int8_weights import compress
 from common.engines.openvino.network import CHARACTERS, DECODER, ENCODER, block_count, engine_from, settings
 from common.engines.quiet import without_digital_silence
 from common.engines.seam import Engine
 from common.engines.streaming_step import Shape
-from common.engines.torch_engine import load_torch
+from common.engines.torch_engine import load_torch, tensors_of
 from common.settings.flags import DEMO_SPEECH, ModelConfig
 
 log = logging.getLogger(__name__)
@@ -61,8 +62,8 @@ def build(files: ModelFiles, geometry: Geometry, config: ModelConfig, folder: Pa
 
     Raises FatalError ``model_load_failed`` for the checkpoint.
     """
-    shape, weights = Shape.of(config), checked_state(files, tensor_shapes(geometry))
-    write_graphs(geometry, shape, weights, folder, config.threads)
+    shape, weights = Shape.of(config), checked_state(files.path("model.pt"), tensor_shapes(geometry))
+    write_graphs(geometry, shape, tensors_of(weights), folder, config.threads)
     engine = engine_from(folder, files, geometry, shape, config.threads)
     reference = load_torch(config, files, geometry, weights, "cpu")
     same, total = agreement(engine, reference)
