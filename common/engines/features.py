@@ -5,12 +5,13 @@ The same numbers as FunASR's ``WavFrontendOnline`` without dither, by kaldi-nati
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from common.engines.folder_numbers import mean_and_variance
 
 FRAME, SHIFT = 400, 160  # samples: 25 ms every 10 ms
 FULL_SCALE = 32768.0  # Kaldi reads 16-bit values
@@ -27,11 +28,12 @@ class Frontend:
     scale: np.ndarray
 
     @classmethod
-    def read(cls, conf: dict[str, Any], mean_and_variance: Path) -> Frontend:
+    def read(cls, conf: dict[str, Any], path: Path) -> Frontend:
         """From config.yaml's ``frontend_conf`` and am.mvn (Kaldi nnet text), both checked by model_folder."""
-        blocks = re.findall(r"<LearnRateCoef>\s+0\s+\[([^\]]*)\]", mean_and_variance.read_text(encoding="utf-8"))
-        shift, scale = (np.array(block.split(), dtype=np.float32) for block in blocks)
-        return cls(int(conf.get("n_mels", 80)), str(conf.get("window", "hamming")), shift, scale)
+        mels = int(conf.get("n_mels", 80))
+        numbers = mean_and_variance(path.read_text(encoding="utf-8"), mels * STACKED)
+        shift, scale = (np.array(each, dtype=np.float32) for each in numbers)
+        return cls(mels, str(conf.get("window", "hamming")), shift, scale)
 
     def online_fbank(self) -> Any:
         """A kaldi-native-fbank computer with the settings of FunASR's frontend."""

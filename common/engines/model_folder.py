@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
 
+from common.engines.folder_numbers import check_counts, mean_and_variance
 from common.errors import FatalError, describe
 
 log = logging.getLogger(__name__)
@@ -88,8 +88,7 @@ def read_folder(folder: Path, kind: Kind = STREAMING) -> ModelFiles:
     tokens = _read_json(folder / "tokens.json", list)
     if not all(isinstance(token, str) for token in tokens):
         raise failed(ValueError(f"{folder / 'tokens.json'} is not a list of tokens"))
-    if "am.mvn" in kind.files:
-        _check_mean_and_variance(folder / "am.mvn", conf)
+    _check_numbers(folder, kind, conf)
     return ModelFiles(folder, conf, tokens)
 
 
@@ -124,15 +123,13 @@ def _read_config(path: Path, kind: Kind) -> dict[str, Any]:
     return conf
 
 
-def _check_mean_and_variance(path: Path, conf: dict[str, Any]) -> None:
-    mels, frames = (conf["frontend_conf"].get(key, usual) for key, usual in (("n_mels", 80), ("lfr_m", 1)))
-    if not isinstance(mels, int) or not isinstance(frames, int):
-        raise failed(ValueError(f"{path.parent / 'config.yaml'}: n_mels or lfr_m of frontend_conf is no whole number"))
-    wanted = mels * frames
+def _check_numbers(folder: Path, kind: Kind, conf: dict[str, Any]) -> None:
+    path = folder / "config.yaml"
     try:
-        content = path.read_text(encoding="utf-8")
+        check_counts(conf, (folder / "model.pt").stat().st_size)
+        if "am.mvn" in kind.files:
+            path = folder / "am.mvn"
+            frontend = conf["frontend_conf"]
+            mean_and_variance(path.read_text(encoding="utf-8"), frontend.get("n_mels", 80) * frontend.get("lfr_m", 1))
     except (OSError, ValueError) as error:
         raise failed(ValueError(f"{path} is damaged: {error}")) from error
-    found = [len(block.split()) for block in re.findall(r"<LearnRateCoef>\s+0\s+\[([^\]]*)\]", content)]
-    if found != [wanted, wanted]:
-        raise failed(ValueError(f"{path} holds {found or 'no'} values, the model needs [{wanted}, {wanted}]"))
