@@ -38,7 +38,7 @@ def _status(config: Config, pipeline: Callable[[Config, Process], int], descript
         process = Process(Output(standard.stdout), stdin=standard.stdin)
         process.output.on_failure = process.stdout_failed
         try:
-            watch_signals(process.signalled)  # after the claim: a closed descriptor must not become a socket of ours
+            watch_signals(process)  # after the claim: a closed descriptor must not become a socket of ours
             status = _run(config, pipeline, description, process)
         except FatalError as error:
             status = _tell(error, process, standard.stdout)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import uuid
 from typing import NoReturn
 
-from common.errors import EXIT_OK, EXIT_SECOND_INTERRUPT
+from common.errors import EXIT_OK
 from common.run.state import RunState
 from common.run.statistics import Stats
 from common.sources.inbox import Inbox
@@ -32,25 +31,11 @@ class Process:
         self.inbox = inbox or Inbox()
         self.state = state or RunState()
         self.stats = Stats()
-        self._interrupts = 0
 
     def hurry(self) -> None:
         """A stop is on its way: what has arrived is decoded for a while, and 2 s later the process has ended."""
         self.inbox.hurry()
         self.state.stop_asked.set()
-
-    def signalled(self, number: int) -> None:
-        """A signal asks for the end: of the loop, or at once where there is no loop yet. Only a second SIGINT, the
-        second Ctrl-C, drops what is open."""
-        self._interrupts += number == signal.SIGINT
-        if self._interrupts > 1:
-            os._exit(EXIT_SECOND_INTERRUPT)
-        with self.state.lock:
-            if self.state.stop_asked.is_set():
-                return
-            if not self.state.serves:
-                self.leave()
-            self.stop()
 
     def stop(self) -> None:
         """Ask for the end after all that has arrived."""

@@ -1,11 +1,17 @@
-"""Signals: they come to a thread of their own, which hands them to the process."""
+"""What a signal does. Signals come to a thread of their own."""
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import threading
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any
+
+from common.errors import EXIT_SECOND_INTERRUPT
+
+if TYPE_CHECKING:  # it is imported while signals are held already
+    from common.run.process import Process
 
 
 def hold_signals() -> None:
@@ -14,11 +20,11 @@ def hold_signals() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals())
 
 
-def watch_signals(signalled: Callable[[int], None]) -> None:
-    """From here on SIGINT, SIGTERM and SIGHUP are handed to ``signalled``; call it from the main thread.
+def watch_signals(process: Process) -> None:
+    """From here on SIGINT, SIGTERM and SIGHUP end ``process``; call it from the main thread.
 
     Python runs a signal handler between two steps of the main thread, which may sit in a library for seconds:
-    loading a model, decoding. What ``set_wakeup_fd`` writes to is written at once.
+    loading a model, decoding. What ``set_wakeup_fd`` writes to is written at once, and a thread reads it.
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
@@ -28,14 +34,29 @@ def watch_signals(signalled: Callable[[int], None]) -> None:
     signal.set_wakeup_fd(writer.detach(), warn_on_full_buffer=False)
     if hasattr(signal, "pthread_sigmask"):  # held since the start, or blocked by whoever started us
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+    threading.Thread(target=_watch, args=(process, reader, numbers), name="signals", daemon=True).start()
 
-    def watch() -> None:
-        while True:
-            for number in reader.recv(64):
-                if number in numbers:
-                    signalled(number)
 
-    threading.Thread(target=watch, name="signals", daemon=True).start()
+def _watch(process: Process, reader: socket.socket, numbers: list[int]) -> None:
+    interrupts = 0
+    while True:
+        for number in reader.recv(64):
+            interrupts += number == signal.SIGINT
+            if interrupts > 1:  # the second Ctrl-C; a SIGTERM before the first does not count
+                os._exit(EXIT_SECOND_INTERRUPT)
+            if number in numbers:
+                _end(process)
+
+
+def _end(process: Process) -> None:
+    """Of the loop, after all that has arrived; at once while a model loads, when there is no loop yet."""
+    with process.state.lock:
+        if process.state.stop_asked.is_set():
+            return
+        if process.state.serves:
+            process.stop()
+        else:
+            process.leave()
 
 
 def ending_signals() -> list[int]:

@@ -58,7 +58,7 @@ def test_sound_that_waits_at_the_door_when_a_signal_comes_is_told_to_the_millise
     reader.start()
     threading.Thread(target=os.write, args=(into, lines), daemon=True).start()
     wait_until(lambda: process.inbox._doors and process.inbox.backlog >= 2 * 16000)
-    process.signalled(15)
+    process.stop()
     wait_until(lambda: not process.inbox._doors)
     inside = process.inbox.backlog
     process.inbox._decode_until = -1.0  # no time to decode any of it
@@ -87,7 +87,7 @@ def test_commands_for_which_the_last_resort_leaves_no_time_are_told_once() -> No
     process, _, loop, printed = world(out)
     for number in range(1000):
         process.inbox.put(Command("flush", number))
-    process.signalled(15)
+    process.stop()
     loop.give_up()
     [told] = printed.events
     assert isinstance(told, ErrorEvent) and told.error_code == "control_invalid"
