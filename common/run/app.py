@@ -86,7 +86,7 @@ def _run(config: Config, pipeline: Callable[[Config, Process], int], description
         from common.doctor.report import report
 
         return report(config, output.write_text)
-    output.extended = config.extended
+    output.extended, output.tells_status = config.extended, config.status
     output.write(Status(uuid.uuid4().hex, process.state.now))
     try:
         return pipeline(config, process)

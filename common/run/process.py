@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import time
 import uuid
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from common.errors import EXIT_OK
 from common.run.state import RunState
@@ -13,10 +15,15 @@ from common.run.statistics import Stats
 from common.sources.inbox import Inbox
 from common.sources.messages import StdoutGone, Stop
 from common.units import to_ms
-from common.wire.events import ErrorEvent, State
+from common.wire.command_lines import Command
+from common.wire.events import Ack, Details, ErrorEvent, State, Status
 from common.wire.line_writer import Output, ReaderGone
 from common.wire.standard_streams import StdoutFailed
 
+if TYPE_CHECKING:  # too heavy for --help
+    from common.sources.stdin_lines import LineReader
+
+PROGRESS_SEC = 1.0  # between two events that tell of a progress
 LAST_LINE_SEC = 0.1  # how long an end that cannot wait waits for a reader that does not read
 
 
@@ -31,6 +38,8 @@ class Process:
         self.inbox = inbox or Inbox()
         self.state = state or RunState()
         self.stats = Stats()
+        self.lines: LineReader | None = None  # what reads stdin, once it is known what comes there
+        self._told = -math.inf  # when a progress was told last
 
     def hurry(self) -> None:
         """A stop is on its way: what has arrived is decoded for a while, and 2 s later the process has ended."""
@@ -41,6 +50,33 @@ class Process:
         """Ask for the end after all that has arrived."""
         self.hurry()
         self.inbox.put(Stop())
+
+    def busy(self, state: State, progress: float) -> None:
+        """A model is downloaded or prepared, ``progress`` of it (0…1): told about once a second. Meanwhile stdin is
+        read: a stop must not wait for minutes."""
+        if self.lines is not None:
+            self.lines.start()
+        details = (("progress", round(progress, 3)),)
+        with self.state.lock:
+            events = self.state.become(state, details)
+            if not events and time.monotonic() < self._told + PROGRESS_SEC:
+                return
+            self._told = time.monotonic()
+            self.output.write(Status(uuid.uuid4().hex, state, details))
+
+    def answer_at_once(self, command: Command) -> bool:
+        """Whether this was a command that does not wait until there is a loop, and has been answered."""
+        with self.state.lock:
+            if self.state.serves or command.kind not in ("status", "stop"):
+                return False
+            details: Details = (("final", False),)
+            if command.kind == "status":
+                details = self.stats.details(self.state.now, self.inbox.backlog)
+            if command.id is not None:
+                self.output.write(Ack(uuid.uuid4().hex, command.id, True, details))
+            if command.kind == "stop":
+                self.leave()
+            return True
 
     def stdout_failed(self) -> None:
         """Nobody reads what is written, or it cannot be written. Without a loop a reader that has gone is the end; why

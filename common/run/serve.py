@@ -37,10 +37,12 @@ def open_source(config: CommonConfig, process: Process) -> Source:
 
     Raises FatalError ``audio_input_failed``, ``audio_device_failed``, ``dependency_missing``, ``config_invalid``.
     """
+    process.lines = read_lines(config, process)
     if config.input == "-":
         return PcmSource(config.sample_rate, config.channels, config.channel, process.stdin)
     if config.input == "jsonl":
-        return LineReader(process.inbox, process.hurry, config.sample_rate, takes_audio=True, descriptor=process.stdin)
+        assert process.lines is not None
+        return process.lines
     if config.input is None and config.demo:
         return FileSource(str(DEMO_SPEECH), realtime=True, channel=config.channel)
     if config.input in (None, "mic"):
@@ -59,7 +61,7 @@ def serve(config: CommonConfig, source: Source, service: Service, process: Proce
         loop = Loop(process, source, service, recorder, bar)
         loop.tell(State.READY, (("version", VERSION), ("protocol", PROTOCOL), *service.about))
         end_in_time(process, loop.give_up)
-        start(config, source, process)
+        start(source, process)
         loop.tell(State.PAUSED if config.start_paused else State.LISTENING, process.stats.audio())
         log.info("%s", process.state.now.value)
         try:
@@ -79,15 +81,21 @@ def serve(config: CommonConfig, source: Source, service: Service, process: Proce
     return EXIT_OK
 
 
-def start(config: CommonConfig, source: Source, process: Process) -> None:
+def read_lines(config: CommonConfig, process: Process) -> LineReader | None:
+    """What reads stdin as lines, not started yet; None where nothing does."""
+    if not wants_commands(config, process.stdin):
+        return None
+    takes_audio = config.input == "jsonl"
+    rate = config.sample_rate if takes_audio else SAMPLE_RATE
+    return LineReader(process.inbox, process.hurry, rate, takes_audio, process.stdin, process.answer_at_once)
+
+
+def start(source: Source, process: Process) -> None:
     """Start the threads that fill the inbox."""
-    if isinstance(source, LineReader):
-        source.start()
-        return
-    if not isinstance(source, Microphone):
+    if isinstance(source, (FileSource, PcmSource)):
         threading.Thread(target=source.run, args=(process.inbox,), name="source", daemon=True).start()
-    if wants_commands(config, process.stdin):
-        LineReader(process.inbox, process.hurry, SAMPLE_RATE, takes_audio=False, descriptor=process.stdin).start()
+    if process.lines is not None:
+        process.lines.start()
 
 
 @contextlib.contextmanager

@@ -159,6 +159,7 @@ class CommonConfig:
     )
 
     extended: bool = setting(False, "print more keys: words with times, latency, and more", switch, "output")
+    status: bool = setting(False, "print a line at every change of state: loading, listening …", switch, "output")
     log_level: str = setting(
         "info",
         "debug, info, warning or error; the log is on stderr",

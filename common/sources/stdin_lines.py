@@ -40,7 +40,7 @@ class LineReader:
 
     Audio waits while the inbox is full, and the commands behind it with it: all keep their order. As a source it
     is ``--input jsonl``; beside a microphone it brings commands alone. ``hurry`` is called when a stop is read, which
-    may have to wait for its turn.
+    may have to wait for its turn; ``answered`` says whether a command was answered at once and need not wait.
     """
 
     is_live = True
@@ -49,10 +49,18 @@ class LineReader:
     duration_sec = 0.0  # unknown
 
     def __init__(
-        self, inbox: Inbox, hurry: Callable[[], None], rate: int, takes_audio: bool, descriptor: int = 0
+        self,
+        inbox: Inbox,
+        hurry: Callable[[], None],
+        rate: int,
+        takes_audio: bool,
+        descriptor: int = 0,
+        answered: Callable[[Command], bool] = lambda _: False,
     ) -> None:
         self._inbox = inbox
         self._hurry = hurry
+        self._answered = answered
+        self._started = False
         self._takes_audio = takes_audio
         self._descriptor = descriptor
         self._converter = Converter(rate)
@@ -60,6 +68,10 @@ class LineReader:
         self._ended = False
 
     def start(self) -> None:
+        """Begin to read; once."""
+        if self._started:
+            return
+        self._started = True
         threading.Thread(target=self._run, name="stdin", daemon=True).start()
 
     def pause(self) -> None:
@@ -92,6 +104,8 @@ class LineReader:
             elif isinstance(parsed, AudioEnd):
                 yield from self._end(parsed.id)
             else:
+                if isinstance(parsed, Command) and self._answered(parsed):
+                    continue
                 if isinstance(parsed, Command) and parsed.kind == "stop":
                     self._hurry()
                 yield parsed

@@ -50,12 +50,13 @@ class Output:
     replaces an older one that is not written yet; finals, errors and text are kept, in order. ``on_failure`` is
     called, once and from that thread, when the reader is gone or stdout cannot be written, also while nothing is
     to be written; the next call of ``write`` or ``close`` raises ReaderGone or StdoutFailed. ``extended`` adds the
-    keys of ``--extended``, and lets status events through.
+    keys of ``--extended``; it or ``tells_status`` lets status events through.
     """
 
     def __init__(self, descriptor: int, clock: Clock | None = None) -> None:
         self.on_failure: Callable[[], None] = lambda: None
         self.extended = False
+        self.tells_status = False
         self._descriptor = descriptor
         self._clock = clock or Clock()
         self._sink = _sink(descriptor)
@@ -75,7 +76,7 @@ class Output:
         """
         with self._changed:
             self.check()
-            if isinstance(event, Status) and not self.extended:
+            if isinstance(event, Status) and not (self.tells_status or self.extended):
                 return
             if isinstance(event, Partial):
                 self._drop_older_partial(event.trace_id)

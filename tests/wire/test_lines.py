@@ -46,6 +46,17 @@ def test_describe_gives_one_line_with_the_type_and_the_advice() -> None:
     assert describe(MemoryError()) == "MemoryError: no further details"
 
 
-def test_a_bad_setting_exits_with_2_and_every_other_fatal_error_with_1() -> None:
-    assert FatalError("config_invalid", "").exit_status == 2
-    assert FatalError("model_load_failed", "").exit_status == 1
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("config_invalid", 2),
+        ("dependency_missing", 3),
+        ("model_load_failed", 3),
+        ("audio_input_failed", 3),
+        ("audio_device_failed", 1),
+        ("internal_error", 1),
+    ],
+)
+def test_the_exit_status_says_whether_another_start_may_help(code: str, status: int) -> None:
+    assert FatalError(code, "").exit_status == status
+    assert FatalError(code, "", 1).exit_status == 1
