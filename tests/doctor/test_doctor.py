@@ -19,7 +19,7 @@ from common.settings.flags import DEMO_MODEL, StreamingConfig
 from tests.audio import ROOT
 from tests.engines.small_models import make_punctuation
 
-INSTALL_ALL = r"-m pip install -r \S*requirements\.txt"
+INSTALL_ALL = r"-m pip install -r '?/.*requirements\.txt"  # quoted where the path holds a blank
 
 
 def run(
