@@ -20,6 +20,8 @@ class EndReason(str, Enum):
     EOF = "eof"
     SHUTDOWN = "shutdown"
     DEVICE_LOST = "device_lost"
+    RESET = "reset"  # dropped without a final
+    OVERFLOW = "overflow"  # audio is missing after it
 
 
 class State(str, Enum):
@@ -113,4 +115,49 @@ class Status:
     details: Details = ()
 
 
-Event = Union[Partial, Final, ErrorEvent, Ack, Status]
+@dataclass(frozen=True)
+class TurnStarted:
+    """Speech has opened an utterance at ``start``. Positions here and below are samples since the stream began;
+    ``heard``: how much had been heard when the event was decided."""
+
+    trace_id: str
+    start: int
+    heard: int
+
+
+@dataclass(frozen=True)
+class EagerEnd:
+    """The speaker has been silent for a while: ``text`` will be the final's, unless TurnResumed follows. An empty one:
+    nothing was recognised, and no final will come."""
+
+    trace_id: str
+    text: str
+    confidence: float
+    speech_end: int
+    heard: int
+
+
+@dataclass(frozen=True)
+class TurnResumed:
+    """The EagerEnd before it does not hold. ``reason``: ``speech`` goes on, or the ``text`` will be another one."""
+
+    trace_id: str
+    reason: str
+    heard: int
+
+
+@dataclass(frozen=True)
+class TurnEnded:
+    """The utterance's last line. ``final``: whether it had one; ``continues``: it was cut at its longest duration, and
+    the next utterance goes on with the same turn."""
+
+    trace_id: str
+    reason: EndReason
+    final: bool
+    continues: bool
+    speech_end: int
+    heard: int
+
+
+Turn = Union[TurnStarted, EagerEnd, TurnResumed, TurnEnded]
+Event = Union[Partial, Final, ErrorEvent, Ack, Status, TurnStarted, EagerEnd, TurnResumed, TurnEnded]

@@ -6,8 +6,21 @@ import json
 from typing import Any
 
 from common.errors import one_line
-from common.units import SAMPLES_PER_MS
-from common.wire.events import Ack, ErrorEvent, Event, Extra, Final, Partial, Status
+from common.units import to_ms
+from common.wire.events import (
+    Ack,
+    EagerEnd,
+    ErrorEvent,
+    Event,
+    Extra,
+    Final,
+    Partial,
+    Status,
+    Turn,
+    TurnEnded,
+    TurnResumed,
+    TurnStarted,
+)
 
 TEXT_SOURCE = "funasr.streaming.paraformer-zh"
 SERVICE_SOURCE = "voice.asr"
@@ -29,6 +42,8 @@ def to_line(event: Event, ts: int, seq: int | None = None, latency_ms: int = 0) 
     elif isinstance(event, Status):
         fields["type"] = "core.status_event"
         fields.update(state=event.state, **dict(event.details))
+    elif isinstance(event, (TurnStarted, EagerEnd, TurnResumed, TurnEnded)):
+        fields.update(_turn(event))
     else:
         fields["type"] = f"voice.asr_text.{'partial' if isinstance(event, Partial) else 'final'}"
         fields["source"] = TEXT_SOURCE
@@ -41,20 +56,35 @@ def to_line(event: Event, ts: int, seq: int | None = None, latency_ms: int = 0) 
     return json.dumps(fields, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
+def _turn(event: Turn) -> dict[str, Any]:
+    """Its type and the keys after the four."""
+    heard = {"audio_ms": to_ms(event.heard)}
+    if isinstance(event, TurnStarted):
+        return {"type": "voice.turn.started", "start_ms": to_ms(event.start), **heard}
+    if isinstance(event, TurnResumed):
+        return {"type": "voice.turn.resumed", "reason": event.reason, **heard}
+    speech_end = {"speech_end_ms": to_ms(event.speech_end), **heard}
+    if isinstance(event, EagerEnd):
+        said = {"text": event.text, "confidence": round(event.confidence, 2)}
+        return {"type": "voice.turn.eager_end", **said, **speech_end}
+    how = {"end_reason": event.reason, "final": event.final, "continues": event.continues}
+    return {"type": "voice.turn.ended", **how, **speech_end}
+
+
 def _extra(extra: Extra, latency_ms: int) -> dict[str, Any]:
     words = [
         {
             "text": word.text,
-            "start_ms": word.start // SAMPLES_PER_MS,
-            "end_ms": word.end // SAMPLES_PER_MS,
+            "start_ms": to_ms(word.start),
+            "end_ms": to_ms(word.end),
             "confidence": round(word.confidence, 2),
         }
         for word in extra.words
     ]
     fields = {
         "utterance_id": extra.utterance_id,
-        "start_ms": extra.start // SAMPLES_PER_MS,
-        "end_ms": extra.end // SAMPLES_PER_MS,
+        "start_ms": to_ms(extra.start),
+        "end_ms": to_ms(extra.end),
     }
     if extra.end_reason is None:
         return {**fields, "stable": extra.stable, "words": words, "latency_ms": latency_ms}

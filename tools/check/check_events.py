@@ -23,6 +23,7 @@ sys.path.insert(0, str(ROOT))
 from tools.check.event_lines import Run, Violation, parse, parse_commands  # noqa: E402
 from tools.check.extended_guarantees import EXTENDED  # noqa: E402
 from tools.check.guarantees import GUARANTEES  # noqa: E402
+from tools.check.turn_guarantees import TURN_GUARANTEES  # noqa: E402
 
 
 def check(
@@ -40,7 +41,7 @@ def check(
     """
     events, found = parse(lines, cut_off)
     run = Run(events, None if commands is None else parse_commands(commands), append_only, cut_off)
-    for guarantee in (*GUARANTEES, *EXTENDED):
+    for guarantee in (*GUARANTEES, *EXTENDED, *TURN_GUARANTEES):
         found += guarantee(run)
     return sorted(found, key=lambda violation: violation.line)
 

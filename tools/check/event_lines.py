@@ -22,7 +22,12 @@ KINDS = {
     "core.error_event": "error_event",
     "core.control_ack": "control_ack",
     "core.status_event": "status_event",
+    "voice.turn.started": "started",
+    "voice.turn.eager_end": "eager_end",
+    "voice.turn.resumed": "resumed",
+    "voice.turn.ended": "ended",
 }
+TURNS = ("started", "eager_end", "resumed", "ended")
 # What the guarantees need of an event. One that lacks it breaks the schema, and is left out of all else.
 NEEDED: dict[str, dict[str, Any]] = {
     "partial": {"text": str, "confidence": (int, float)},
@@ -30,6 +35,10 @@ NEEDED: dict[str, dict[str, Any]] = {
     "error_event": {"error_code": str},
     "control_ack": {"id": (str, int), "ok": bool},
     "status_event": {},
+    "started": {"start_ms": int, "audio_ms": int},
+    "eager_end": {"text": str, "speech_end_ms": int, "audio_ms": int},
+    "resumed": {"audio_ms": int},
+    "ended": {"end_reason": str, "final": bool, "continues": bool, "speech_end_ms": int, "audio_ms": int},
 }
 
 
@@ -80,6 +89,11 @@ class Run:
     commands: list[dict[str, Any]] | None = None
     append_only: bool = False
     cut_off: bool = False
+
+    @property
+    def has_turns(self) -> bool:
+        """Whether it was made with --turns."""
+        return any(event.kind in TURNS for event in self.events)
 
     def utterances(self) -> list[list[Event]]:
         """The partials and finals of each utterance, in the order in which the utterances began."""
