@@ -12,6 +12,7 @@ import pytest
 from common.engines.choose import load_engine
 from common.engines.seam import Engine
 from common.settings.flags import DEMO_MODEL, StreamingConfig
+from common.units import LFR_FRAME_SAMPLES
 from tests.audio import recordings_of_many_lengths
 from tools.random_model.make_random_model import make
 from tools.verify.funasr_loop import NEAR_TIE, FunasrLoop, padded_as_finish_does
@@ -93,6 +94,15 @@ def test_a_peek_never_changes_what_is_committed(pair: Pair) -> None:
     for number, samples in enumerate(recordings_of_many_lengths(RECORDINGS)[::3]):
         with_peeks = decode(engine, samples, seed=number, peek_chance=0.7)
         assert with_peeks == decode(engine, samples, seed=number)
+
+
+def test_fires_are_in_order_and_none_fires_before_or_after_the_sound(pair: Pair) -> None:
+    engine = pair.view()
+    for samples in recordings_of_many_lengths(RECORDINGS)[::5]:
+        hypothesis = decode(engine, samples)
+        assert len(hypothesis.fires) == len(hypothesis.tokens)
+        assert all(earlier < later for earlier, later in zip(hypothesis.fires, hypothesis.fires[1:]))
+        assert all(0 <= fire <= len(samples) + 2 * LFR_FRAME_SAMPLES for fire in hypothesis.fires)
 
 
 def test_a_session_that_heard_nothing_says_nothing(pair: Pair) -> None:

@@ -38,6 +38,7 @@ class FunasrEngine:
             "encoder_chunk_look_back": config.encoder_chunk_look_back,
             "decoder_chunk_look_back": config.decoder_chunk_look_back,
         }
+        self._ahead = config.chunk_size[2] * LFR_FRAME_SAMPLES
         self.chunk_samples = config.chunk_size[1] * LFR_FRAME_SAMPLES
 
     def configured(self, config: ModelConfig) -> FunasrEngine:
@@ -54,7 +55,8 @@ class FunasrEngine:
     def decode(self, samples: np.ndarray, cache: dict[str, Any], is_final: bool, until: int = 0) -> Hypothesis:
         """Decode one chunk (float32, at least 960 samples) and advance ``cache`` in place.
 
-        FunASR does not say where a token fired: all are said to have done so at ``until``, the chunk's last sample.
+        FunASR does not say where a token fired: they are said to have done so evenly over what was decoded. It ends
+        ``right`` rows before ``until``, the chunk's last sample, unless nothing comes any more.
         """
         import torch
 
@@ -71,7 +73,9 @@ class FunasrEngine:
                 encoded, encoded_lengths, embeds, count, cache=cache
             )
             posteriors = log_probs[0, : int(count[0])].cpu().numpy()
-        return best_of(posteriors, [until] * len(posteriors))
+        end = until - (0 if is_final else self._ahead)
+        fires = np.linspace(until - self._ahead - len(samples), end, len(posteriors) + 1)[1:]
+        return best_of(posteriors, [max(0, int(fire)) for fire in fires])
 
 
 class FunasrSession:
