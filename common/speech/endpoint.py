@@ -88,6 +88,10 @@ class Endpointer:
             return self._maybe_start()
         return self._maybe_end()
 
+    def reach_back(self, first_frame: int) -> None:
+        """The open utterance begins with ``first_frame``, which no other holds."""
+        self._start = first_frame
+
     def close(self) -> None:
         """End the open utterance behind the last frame: end of input, a flush, a signal.
 

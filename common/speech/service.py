@@ -94,7 +94,7 @@ class Service:
         fatal = None
         if self._utterance is not None:
             try:
-                yield from self._utterance.feed(self._rest, may_peek=False)
+                yield from self._utterance.feed(self._rest, False, self._endpointer.trailing_silence == 0)
             except FatalError as error:
                 fatal = error
             yield from self._finalise(reason)
@@ -157,14 +157,16 @@ class Service:
             yield from self._finalise(transition.reason)
 
     def _open(self, first_frame: int, may_peek: bool) -> Iterator[Event]:
-        reach_back = self._frames - self._first_loud(first_frame)
+        speech_frame = self._first_loud(first_frame, max(first_frame, self._frames - self._settings.min_speech))
+        first_frame = min(first_frame, speech_frame)
+        self._endpointer.reach_back(first_frame)
         self._opened = True
-        first_sample = self._position - reach_back * VAD_FRAME_SAMPLES
-        speech_start = self._position - min(reach_back, self._settings.min_speech) * VAD_FRAME_SAMPLES
+        reach_back = self._frames - first_frame
         self._utterance = Utterance(
             self._new_trace_id(),
-            first_sample,
-            speech_start,
+            self._position - reach_back * VAD_FRAME_SAMPLES,
+            self._position - (self._frames - speech_frame) * VAD_FRAME_SAMPLES,
+            self._lateness * VAD_FRAME_SAMPLES,
             self._engine,
             self._partials,
             self._failures,
@@ -172,17 +174,19 @@ class Service:
             self._finals.audio(self._hotwords) if self._finals is not None else None,
         )
         past = list(self._history)[-reach_back:]
-        yield from self._utterance.feed(np.concatenate(past), may_peek)  # at once: one look, at the newest
+        yield from self._utterance.feed(np.concatenate(past), may_peek, True)  # at once: one look, at the newest
 
-    def _first_loud(self, first_frame: int) -> int:
-        """``first_frame``, or one before it among the stream's first, where nothing that the detector could have known
-        was before them: the first that is nearly as loud as the speech that it did hear."""
+    def _first_loud(self, first_frame: int, speech_frame: int) -> int:
+        """``speech_frame``, the first that was speech to the detector; or one before it among the stream's first,
+        where nothing that the detector could have known was before them: the first that is nearly as loud as the
+        speech that it did hear. ``first_frame``: where the utterance would begin otherwise."""
         frames_heard = list(self._history)
         if first_frame >= self._settling or len(frames_heard) < self._frames or self._opened:
-            return first_frame
+            return speech_frame
         power = [float(np.mean(np.square(frame))) for frame in frames_heard]
         loud = LOUD * float(np.mean(power[-self._settings.min_speech :]))
-        return next((frame for frame in range(first_frame) if power[frame] >= loud), first_frame)
+        earliest = max(0, self._frames - self._settings.max_utterance + 1)
+        return next((frame for frame in range(earliest, speech_frame) if power[frame] >= loud), speech_frame)
 
     def _next_number(self) -> int:
         self._utterances += 1
@@ -210,10 +214,10 @@ def silent_frames(milliseconds: int, lateness: int) -> int:
 
 
 def endpoint_settings(config: CommonConfig, lateness: int) -> EndpointSettings:
-    """The settings in frames."""
+    """The settings in frames: what must be heard at least is rounded up, the longest utterance down."""
     return EndpointSettings(
         endpoint_silence=silent_frames(config.endpoint_silence_ms, lateness),
         min_speech=frames(config.min_speech_ms),
         pre_roll=frames(config.pre_roll_ms),
-        max_utterance=frames(config.max_utterance_sec * 1000),
+        max_utterance=int(config.max_utterance_sec * SAMPLE_RATE // VAD_FRAME_SAMPLES),
     )

@@ -17,6 +17,7 @@ from common.text.hotword_rescoring import rescore, settle
 from common.text.hotword_spelling import Lexicon
 from common.text.tokens_to_words import Word, join, settled, words
 from common.text.word_times import spans
+from common.units import VAD_FRAME_SAMPLES
 from common.wire.events import EndReason, ErrorEvent, Event, Extra, Final, Partial, TimedWord
 
 log = logging.getLogger(__name__)
@@ -72,8 +73,8 @@ class Utterance:
     """One per utterance; it dies with its final, and its session with it.
 
     ``first_sample`` is where its audio begins in the stream, pre-roll included, ``speech_start`` where the speech
-    does; ``number`` gives it its number when its text is shown first. ``audio`` is where it keeps what it
-    hears, if at all.
+    does; ``lag``: how many samples after the end of the speech the detector goes on hearing some. ``number`` gives
+    it its number when its text is shown first. ``audio`` is where it keeps what it hears, if at all.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Utterance:
         trace_id: str,
         first_sample: int,
         speech_start: int,
+        lag: int,
         engine: Engine,
         partials: Partials,
         failures: Failures,
@@ -91,6 +93,7 @@ class Utterance:
         self.audio = audio
         self._first_sample = first_sample
         self._speech_start = speech_start
+        self._lag = lag
         self._heard = 0  # samples
         self._spoken = 0  # samples until speech was heard last
         self._looked = 0  # samples heard when the tail was looked at last
@@ -108,8 +111,9 @@ class Utterance:
         self._latest = NOTHING  # the hypothesis behind the text shown last
         self._shown = ""
 
-    def feed(self, samples: np.ndarray, may_peek: bool, is_speech: bool = True) -> Iterator[Event]:
-        """Hear ``samples`` (16 kHz mono float32) and show what is new."""
+    def feed(self, samples: np.ndarray, may_peek: bool, is_speech: bool) -> Iterator[Event]:
+        """Hear ``samples`` (16 kHz mono float32) and show what is new. ``is_speech``: the detector's word on the last
+        of them."""
         samples = without_digital_silence(samples, self._first_sample + self._heard)
         look = may_peek and self._look_is_due(len(samples), is_speech)
         self._was_speech = is_speech
@@ -226,14 +230,14 @@ class Utterance:
         self, hypothesis: Hypothesis, parts: list[Word], end: int, stable: int, reason: EndReason | None = None
     ) -> Extra:
         self._id = self._id or self._number()
-        first, until = self._speech_start, self._first_sample + end
-        times = spans(hypothesis.fires, self._spoken)
+        start, offset = self._speech_start, self._first_sample
+        speech_end = max(start + VAD_FRAME_SAMPLES, offset + self._spoken - self._lag)
+        times = spans(hypothesis.fires, start - offset, speech_end - offset)
         timed = []
         for word in parts if times else []:
-            start = self._first_sample + times[word.tokens[0]][0]
-            stop = self._first_sample + times[word.tokens[-1]][1]
-            timed.append(TimedWord(word.text, max(first, start), max(first, stop), hypothesis.confidence(word.tokens)))
-        return Extra(self._id, first, max(first, until), stable, tuple(timed), reason)
+            begin, stop = offset + times[word.tokens[0]][0], offset + times[word.tokens[-1]][1]
+            timed.append(TimedWord(word.text, begin, stop, hypothesis.confidence(word.tokens)))
+        return Extra(self._id, start, offset + end, speech_end, stable, tuple(timed), reason)
 
 
 def _confidence(hypothesis: Hypothesis, parts: list[Word]) -> float:

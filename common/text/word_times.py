@@ -6,23 +6,32 @@ average, being where within the frame the weight was reached, so the same shift 
 180 ms, which is as near to that as the bundled demo model allows: trained without FunASR's extra fire at the end
 (``predictor_bias`` 0), it fires where a character ends rather than where it begins, 200 to 250 ms behind its beginning.
 
-A last token that fires because the utterance ends has not fired where it was spoken. No token fires behind the speech:
-what the speech detector heard last bounds them all.
+A last token that fires because the utterance ends has not fired where it was spoken. No token fires after the speech:
+what the speech detector heard last bounds them all. Two tokens that fire at one place were not spoken at one: each
+lasts ``SHORTEST`` at least, or its share of the speech where there is less.
 """
 
 from __future__ import annotations
 
 from typing import Sequence
 
+import numpy as np
+
 LEAD = 2880  # samples that a token begins before it fires
 LONGEST = 6400  # samples that a token lasts at most: espeak-ng's slowest syllables, and most of people's
+SHORTEST = 960  # samples that a token lasts at least: a row of the encoder, the finest that a fire tells apart
 
 
-def spans(fires: Sequence[int], until: int) -> list[tuple[int, int]]:
-    """Start and end of each token, in samples like ``fires``; ``until`` is where the speech ends.
+def spans(fires: Sequence[int], first: int, until: int) -> list[tuple[int, int]]:
+    """Start and end of each token, in samples like ``fires``. The speech begins at ``first`` and ends at ``until``.
 
     A token lasts until the next one begins, ``LONGEST`` samples at most; the last one until the speech ends.
     """
-    starts = [max(0, min(fire, until) - LEAD) for fire in fires]
-    ends = [*starts[1:], until]
-    return [(start, max(start, min(end, start + LONGEST))) for start, end in zip(starts, ends)]
+    count = len(fires)
+    shortest = min(SHORTEST, max(0, until - first) // max(1, count))
+    before = np.arange(count) * shortest  # what the tokens before each need at least
+    starts = np.minimum(np.asarray(fires, dtype=np.int64), until) - LEAD - before
+    starts = np.minimum.accumulate(starts[::-1])[::-1]  # one that fires too soon after another sends that one back
+    starts = np.clip(starts, first, max(first, until - count * shortest)) + before
+    ends = np.minimum(np.append(starts[1:], max(first, until))[:count], starts + LONGEST)
+    return list(zip(starts.tolist(), ends.tolist()))

@@ -52,13 +52,14 @@ class TimedWord:
 
 @dataclass(frozen=True)
 class Extra:
-    """What ``--extended`` adds to a partial or a final. Positions are samples since the stream began: ``start`` of
-    the speech, ``end`` of the audio that the text covers. ``stable``: leading code points that can no longer change;
-    ``end_reason``: why the utterance ended, of a final."""
+    """What ``--extended`` adds to a partial or a final. Positions are samples since the stream began: ``start`` and
+    ``speech_end`` of the speech as far as it was heard, ``end`` of the audio that the text covers. ``stable``: leading
+    code points that can no longer change; ``end_reason``: why the utterance ended, of a final."""
 
     utterance_id: int
     start: int
     end: int
+    speech_end: int
     stable: int
     words: tuple[TimedWord, ...]
     end_reason: EndReason | None = None

@@ -88,4 +88,5 @@ def _extra(extra: Extra, latency_ms: int) -> dict[str, Any]:
     }
     if extra.end_reason is None:
         return {**fields, "stable": extra.stable, "words": words, "latency_ms": latency_ms}
+    fields["speech_end_ms"] = to_ms(extra.speech_end)
     return {**fields, "words": words, "latency_ms": latency_ms, "end_reason": extra.end_reason}

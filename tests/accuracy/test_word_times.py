@@ -13,8 +13,10 @@ import pytest
 from common.engines.seam import Engine
 from common.settings.flags import ModelConfig, StreamingConfig
 from common.speech.service import Service
+from common.speech.utterance import Partials
+from common.wire.events import Extra, Final
 from tests.accuracy.espeak_events import library
-from tests.accuracy.spoken import spoken
+from tests.accuracy.spoken import Recording, spoken
 from tests.accuracy.through import vad
 from tools.evaluate.paced import listen, partials_of, with_silence
 from tools.evaluate.scores import Errors, align
@@ -48,3 +50,33 @@ def test_half_of_the_characters_begin_and_end_within_120_ms(
         median, p95 = np.percentile(column, [50, 95])
         print(f"\n{chunk_size} {edge}: {median:.0f} ms off (median), {p95:.0f} ms (p95), {len(column)} characters")
         assert median <= MEDIAN_MS
+
+
+@pytest.mark.parametrize("quiet_ms", [100, 300, 600, None])
+def test_the_last_character_and_the_speech_end_in_time_wherever_the_sound_ends(
+    demo_engine: Callable[[ModelConfig], Engine], quiet_ms: int | None
+) -> None:
+    """``quiet_ms`` of the room after the speech, then the end of the input; None: the endpoint's silence."""
+    config = StreamingConfig(device="cpu")
+    starts, ends, speech_ends = [], [], []
+    for recording in spoken(SENTENCES):
+        extra = last_extra(Service(config, demo_engine(config), vad(), Partials()), recording, quiet_ms)
+        if extra is not None and extra.words[-1].text == recording.text[-1]:
+            syllable, word = recording.syllables[-1], extra.words[-1]
+            starts.append((word.start - syllable.start) / 16)
+            ends.append((word.end - syllable.end) / 16)
+            speech_ends.append((extra.speech_end - syllable.end) / 16)
+    assert len(ends) > 0.9 * SENTENCES
+    for name, late in (("begins", starts), ("ends", ends), ("the speech ends", speech_ends)):
+        early, median, later = np.percentile(late, [5, 50, 95])
+        print(f"\n{quiet_ms} ms of quiet: {name} {median:.0f} ms late (median), {early:.0f} to {later:.0f} (p5, p95)")
+        assert abs(median) <= MEDIAN_MS
+
+
+def last_extra(service: Service, recording: Recording, quiet_ms: int | None) -> Extra | None:
+    """Of the final, if there is one; None where the recording was heard as several utterances."""
+    end = len(recording.samples) if quiet_ms is None else recording.syllables[-1].end + quiet_ms * 16
+    vad().reset()
+    events = [*service.hear(recording.samples[:end]), *service.end()]
+    found = [event.extra for event in events if isinstance(event, Final)]
+    return found[0] if len(found) == 1 else None

@@ -43,7 +43,7 @@ def failure(message: str) -> ErrorEvent:
 
 
 def test_the_steps_are_done_in_order_and_the_text_alone_changes() -> None:
-    extra = Extra(1, 0, 16000, 0, (), "silence")
+    extra = Extra(1, 0, 16000, 15000, 0, (), "silence")
     finals = Finals([lambda text: text + "二", lambda text: text + "三"])
     [final] = finals.polish(Final("a" * 32, "一", 0.87, extra))
     assert final == Final("a" * 32, "一二三", 0.87)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any, Iterator, Sequence
 
 import numpy as np
@@ -38,12 +39,24 @@ class FrameVad:
         pass
 
 
+class LateVad(FrameVad):
+    """Hears nothing in the first ``deaf`` frames of a stream."""
+
+    def __init__(self, deaf: int) -> None:
+        self._deaf = deaf
+
+    def probability(self, frame: np.ndarray) -> float:
+        self._deaf -= 1
+        return super().probability(frame) if self._deaf < 0 else 0.0
+
+
 class ScriptedEngine:
     """Its sessions hear what ``audio`` spelled: a run of the same letter is one token, said when a chunk ends.
 
     a to v are the characters of ``SPOKEN``, capitals are spelled letters. ``chunk`` is in frames. A tentative tail
     is what was heard since the last chunk; it hears "x" as "y" until the chunk is complete, as a model without its
-    look-ahead may. ``fail_on`` names letters whose chunk raises.
+    look-ahead may. A token fires where its run ends; the last one of a session where the quiet behind it does.
+    ``fail_on`` names letters whose chunk raises.
     """
 
     token_list: Sequence[str] = TOKENS
@@ -89,7 +102,9 @@ class ScriptedSession:
     def finish(self) -> Hypothesis:
         if self._engine.fail_finish:
             raise RuntimeError("flush failed")
-        return _tokens(self._frames)
+        found = _tokens(self._frames)
+        last = [sum(map(len, self._pieces))] if found.fires else []
+        return replace(found, fires=(*found.fires[:-1], *last))
 
 
 def spoken(pieces: list[np.ndarray]) -> Iterator[np.ndarray]:
@@ -105,23 +120,33 @@ def _frame_of(frame: np.ndarray) -> str:
 
 
 def _tokens(frames: str) -> Hypothesis:
-    said = [key for key, _ in itertools.groupby(frames) if key != "."]
-    return Hypothesis(tuple(map(ord, said)), tuple(-0.1 for _ in said))
+    runs = [(key, len(list(run))) for key, run in itertools.groupby(frames)]
+    ends = itertools.accumulate(length * VAD_FRAME_SAMPLES for _, length in runs)
+    said = [(ord(key), end) for (key, _), end in zip(runs, ends) if key != "."]
+    return Hypothesis(tuple(token for token, _ in said), tuple(-0.1 for _ in said), tuple(end for _, end in said))
 
 
-def service(engine: Any, partials: Partials | None = None, finals: Finals | None = None, **settings: Any) -> Service:
-    """A service with short settings in ms (one frame: 32) and trace ids "1", "2", …"""
+def service(
+    engine: Any,
+    partials: Partials | None = None,
+    finals: Finals | None = None,
+    vad: Any = None,
+    settling: int = 0,
+    lateness: int = 0,
+    **settings: Any,
+) -> Service:
+    """A service with short settings in ms (one frame: 32) and trace ids "1", "2", …; of a detector that is in time."""
     defaults = {"endpoint_silence_ms": 3 * 32, "min_speech_ms": 2 * 32, "pre_roll_ms": 32, "max_utterance_sec": 20}
     config = StreamingConfig(**{**defaults, **settings})
     ids = map(str, itertools.count(1))
     return Service(
         config,
         engine,
-        FrameVad(),
+        vad or FrameVad(),
         partials or Partials(),
         new_trace_id=lambda: next(ids),
-        settling=0,
-        lateness=0,
+        settling=settling,
+        lateness=lateness,
         finals=finals,
     )
 

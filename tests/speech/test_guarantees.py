@@ -7,11 +7,12 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.speech.service import SETTLING
 from common.speech.utterance import Partials
 from common.units import VAD_FRAME_SAMPLES
 from common.wire.events import Event, Final
 from common.wire.lines import to_line
-from tests.speech.scripted import ScriptedEngine, events_of, service
+from tests.speech.scripted import LateVad, ScriptedEngine, events_of, service
 from tools.check.check_events import check
 
 pieces = st.one_of(
@@ -30,10 +31,10 @@ ways = st.one_of(
 short_utterances = {"max_utterance_sec": 2}
 
 
-def lines(events: list[Event]) -> list[bytes]:
+def lines(events: list[Event], extended: bool = False) -> list[bytes]:
     """What the writer makes of them, one a millisecond; the scripted trace ids filled up to 32 digits."""
     whole = [replace(event, trace_id=event.trace_id.zfill(32)) for event in events]
-    return [to_line(event, ts).encode() for ts, event in enumerate(whole)]
+    return [to_line(event, ts, ts if extended else None).encode() for ts, event in enumerate(whole, 1)]
 
 
 @settings(max_examples=150)
@@ -43,6 +44,23 @@ def test_the_lines_keep_every_guarantee_of_the_protocol(
 ) -> None:
     events = events_of(service(engine, partials, **short_utterances), frames)
     assert check(lines(events), append_only=partials.append_only) == []
+
+
+@settings(max_examples=150)
+@given(streams, engines, ways, st.integers(0, 3), st.integers(0, 12), st.integers(1, 4))
+def test_what_extended_adds_keeps_them_too(
+    frames: str, engine: ScriptedEngine, partials: Partials, lateness: int, deaf: int, min_speech: int
+) -> None:
+    running = service(
+        engine,
+        partials,
+        vad=LateVad(deaf),
+        settling=SETTLING,
+        lateness=lateness,
+        min_speech_ms=32 * min_speech,
+        **short_utterances,
+    )
+    assert check(lines(events_of(running, frames), extended=True), append_only=partials.append_only) == []
 
 
 @settings(max_examples=150)

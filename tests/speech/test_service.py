@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from common.errors import FatalError
-from common.settings.flags import StreamingConfig
-from common.speech.service import Service
+from common.speech.service import SETTLING
 from common.speech.utterance import Partials
 from common.units import VAD_FRAME_SAMPLES
 from common.wire.events import ErrorEvent, Final, Partial
-from tests.speech.scripted import FrameVad, ScriptedEngine, audio, events_of, service
+from tests.speech.scripted import LateVad, ScriptedEngine, audio, events_of, service
 
 SURE = pytest.approx(0.9048, abs=1e-4)  # exp(-0.1), the posterior of every scripted token
 SLICES = Partials(append_only=True)
@@ -196,20 +195,8 @@ def test_digital_silence_never_reaches_the_model() -> None:
 
 def test_speech_at_the_very_beginning_of_a_stream_is_heard_from_its_beginning_on() -> None:
     """A detector without a past may hear it late: here it misses the first ten frames."""
-
-    class LateVad(FrameVad):
-        def __init__(self) -> None:
-            self.frames = 0
-
-        def probability(self, frame: np.ndarray) -> float:
-            self.frames += 1
-            return super().probability(frame) if self.frames > 10 else 0.0
-
     engine = ScriptedEngine()
-    config = StreamingConfig(endpoint_silence_ms=96, min_speech_ms=64, pre_roll_ms=32)
-    running = Service(config, engine, LateVad(), Partials(), lateness=0)
-    events_of(running, "..aaaabbbbccccdddd....")
+    events_of(service(engine, vad=LateVad(10), settling=SETTLING), "..aaaabbbbccccdddd....")
     assert engine.heard()[0].startswith("aaaabbbbcccc")
-    later = Service(config, engine, LateVad(), Partials(), lateness=0, settling=0)
-    events_of(later, "..aaaabbbbccccdddd....")
+    events_of(service(engine, vad=LateVad(10)), "..aaaabbbbccccdddd....")
     assert engine.heard()[1].startswith("bccccdddd")

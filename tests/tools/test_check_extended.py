@@ -10,6 +10,7 @@ import pytest
 from tools.check.check_events import check
 
 A, B = "a" * 32, "b" * 32
+EXTENDED = ("seq", "utterance_id", "start_ms", "end_ms", "speech_end_ms", "words", "latency_ms", "end_reason")
 
 
 def word(text: str, start_ms: int, end_ms: int) -> dict[str, Any]:
@@ -36,7 +37,8 @@ def event(seq: int, kind: str, text: str, trace_id: str = A, utterance_id: int =
         words = known.popitem(), known.popitem()
         known.update(stable=0, **dict(reversed(words)))
     else:
-        known["end_reason"] = "silence"
+        words = known.popitem(), known.popitem()
+        known.update(speech_end_ms=utterance_id * 1000 + 800, **dict(reversed(words)), end_reason="silence")
     return {**known, **fields}
 
 
@@ -73,7 +75,7 @@ def test_what_keeps_every_guarantee_has_no_violation() -> None:
 
 def test_the_keys_of_extended_come_together() -> None:
     final = event(1, "final", "你")
-    for key in ("seq", "utterance_id", "start_ms", "end_ms", "words", "latency_ms", "end_reason"):
+    for key in EXTENDED:
         less = {name: value for name, value in final.items() if name != key}
         assert (1, "docs/events.schema.json") in broken(less)
 
@@ -90,10 +92,9 @@ def test_a_state_is_one_of_the_protocol_s() -> None:
 @pytest.mark.parametrize("numbers", [(2, 3), (1, 3), (1, 1), (1, None)], ids=str)
 def test_seq_counts_from_1_without_gaps_on_every_line(numbers: tuple[int, ...]) -> None:
     finals = [event(place, "final", "你", str(place) * 32, place) for place in (1, 2)]
-    extended = ("seq", "utterance_id", "start_ms", "end_ms", "words", "latency_ms", "end_reason")
     for final, number in zip(finals, numbers):
         final["seq"] = number
-        for key in extended if number is None else ():
+        for key in EXTENDED if number is None else ():
             del final[key]
     assert [guarantee for _, guarantee in broken(*finals)] == ["seq counts 1, 2, 3"]
 
@@ -106,8 +107,21 @@ def test_utterance_id_is_one_an_utterance_and_grows() -> None:
 
 
 def test_speech_begins_before_it_ends() -> None:
-    assert broken(event(1, "final", "你", start_ms=901, end_ms=900)) == [(1, "start_ms <= end_ms")]
-    assert broken(event(1, "final", "你", start_ms=900, end_ms=900)) == []
+    assert broken(event(1, "partial", "你", start_ms=901, end_ms=900)) == [(1, "start_ms <= end_ms")]
+    assert broken(event(1, "partial", "你", start_ms=900, end_ms=900)) == []
+
+
+@pytest.mark.parametrize(("speech_end_ms", "holds"), [(999, False), (1000, True), (1900, True), (1901, False)])
+def test_speech_ends_within_its_audio(speech_end_ms: int, holds: bool) -> None:
+    wrong = [] if holds else [(1, "start_ms <= speech_end_ms <= end_ms")]
+    assert broken(event(1, "final", "你", speech_end_ms=speech_end_ms)) == wrong
+
+
+def test_the_end_of_the_speech_stands_right_behind_the_end_of_the_audio() -> None:
+    final = event(1, "final", "你")
+    final["end_reason"] = final.pop("end_reason")
+    final["speech_end_ms"] = final.pop("speech_end_ms")
+    assert broken(final) == [(1, "docs/events.schema.json")]
 
 
 def test_an_utterance_begins_no_earlier_than_the_one_before_ended() -> None:
@@ -135,3 +149,8 @@ def test_stable_text_never_changes_again() -> None:
 def test_words_stand_one_behind_the_other_within_their_utterance(times: list[tuple[int, int]]) -> None:
     words = [word("字", start, end) for start, end in times]
     assert broken(event(1, "final", "字", words=words)) == [(1, "words in order within start_ms and end_ms")]
+
+
+def test_a_word_has_a_length() -> None:
+    words = [word("你", 1100, 1100), word("好", 1100, 1101)]
+    assert broken(event(1, "final", "你好", words=words)) == [(1, "a word has a length")]

@@ -109,11 +109,11 @@ class Slow:
         self.backlogs.append(backlog)
         self._clock[0] += 0.050
         if len(self.backlogs) == 2:
-            yield Partial("a", "你", 0.9, Extra(1, 0, 1024, 0, (TimedWord("你", 0, 512, 0.9),)))
+            yield Partial("a", "你", 0.9, Extra(1, 0, 1024, 512, 0, (TimedWord("你", 0, 512, 0.9),)))
 
     def end(self) -> Any:
         self._clock[0] += 0.010
-        yield Final("a", "你", 0.9, Extra(1, 0, 2048, 0, (TimedWord("你", 0, 512, 0.9),), "eof"))
+        yield Final("a", "你", 0.9, Extra(1, 0, 2048, 512, 0, (TimedWord("你", 0, 512, 0.9),), "eof"))
 
 
 def test_the_simulated_clock_waits_for_the_audio_and_for_the_computing() -> None:

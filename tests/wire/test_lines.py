@@ -7,7 +7,7 @@ import json
 import pytest
 
 from common.errors import FatalError, describe
-from common.wire.events import ErrorEvent, Final, Partial
+from common.wire.events import ErrorEvent, Extra, Final, Partial, TimedWord
 from common.wire.lines import to_line
 
 ID = "a8c1" * 8
@@ -32,6 +32,19 @@ def test_an_error_is_written_with_the_keys_of_the_protocol_in_its_order() -> Non
         f'{{"type":"core.error_event","ts":1697634590230,"trace_id":"{ID}",'
         '"source":"voice.asr","error_code":"infer_partial_failed","message":"RuntimeError: …"}\n'
     )
+
+
+def test_extended_adds_its_keys_behind_the_six_in_the_order_of_the_protocol() -> None:
+    words = (TimedWord("你", 16160, 20000, 0.904),)
+    plain = to_line(Final(ID, "你", 0.95), 1)[:-2]
+    final = Final(ID, "你", 0.95, Extra(3, 16000, 32016, 24000, 0, words, "silence"))
+    timed = '"words":[{"text":"你","start_ms":1010,"end_ms":1250,"confidence":0.9}],"latency_ms":40'
+    assert to_line(final, 1, seq=7, latency_ms=40) == (
+        plain + ',"seq":7,"utterance_id":3,"start_ms":1000,"end_ms":2001,"speech_end_ms":1500,'
+        f'{timed},"end_reason":"silence"}}\n'
+    )
+    partial = to_line(Partial(ID, "你", 0.95, Extra(3, 16000, 32016, 24000, 1, words)), 1, seq=7, latency_ms=40)
+    assert partial.endswith(f'"utterance_id":3,"start_ms":1000,"end_ms":2001,"stable":1,{timed}}}\n')
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "a\u2028b", 'a"b', "\x00", "\ud800"])

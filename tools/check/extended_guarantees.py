@@ -32,13 +32,16 @@ def utterance_ids_grow(run: Run) -> Iterator[Violation]:
 
 
 def audio_times_are_in_order(run: Run) -> Iterator[Violation]:
-    """Speech begins before it ends, and no earlier than the utterance before ended."""
+    """Speech begins before it ends, within the audio, and no earlier than the utterance before ended."""
     heard_until = 0
     for utterance in extended_utterances(run):
         for event in utterance:
             start, end = event.fields["start_ms"], event.fields["end_ms"]
             if start > end:
                 yield Violation(event.line, "start_ms <= end_ms", f"{start} and {end}")
+            elif not start <= event.fields.get("speech_end_ms", end) <= end:
+                what = f"{event.fields['speech_end_ms']}, not within {start} and {end}"
+                yield Violation(event.line, "start_ms <= speech_end_ms <= end_ms", what)
             if start < heard_until:
                 what = f"start_ms {start}, but the utterance before reached {heard_until}"
                 yield Violation(event.line, "no sample in two utterances", what)
@@ -60,13 +63,17 @@ def stable_text_never_changes(run: Run) -> Iterator[Violation]:
 
 
 def words_are_in_order(run: Run) -> Iterator[Violation]:
-    """One behind the other, within the utterance."""
+    """One behind the other, each of some length, within the utterance."""
     for event in (event for utterance in extended_utterances(run) for event in utterance):
         edges = [edge for word in event.fields["words"] for edge in (word["start_ms"], word["end_ms"])]
         times = [event.fields["start_ms"], *edges, event.fields["end_ms"]]
         if edges and times != sorted(times):
             what = f"the edges of the utterance and its words are {times}"
             yield Violation(event.line, "words in order within start_ms and end_ms", what)
+        for word in event.fields["words"]:
+            if word["start_ms"] == word["end_ms"]:
+                what = f"{word['text']} lasts from {word['start_ms']} to {word['end_ms']}"
+                yield Violation(event.line, "a word has a length", what)
 
 
 def extended_utterances(run: Run) -> Iterator[list[Event]]:
