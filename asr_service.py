@@ -32,8 +32,8 @@ def pipeline(config: SliceConfig, process: Process) -> int:
     from common.engines.choose import load_engine
     from common.finals.load import load_finals
     from common.run.serve import open_source, serve
+    from common.speech.partials import Partials
     from common.speech.service import Service
-    from common.speech.utterance import Partials
     from common.speech.vad import load_vad
 
     log = logging.getLogger("asr")

@@ -33,8 +33,8 @@ def pipeline(config: StreamingConfig, process: Process) -> int:
     from common.engines.choose import load_engine
     from common.finals.load import load_finals
     from common.run.serve import open_source, serve
+    from common.speech.partials import Partials
     from common.speech.service import Service
-    from common.speech.utterance import Partials
     from common.speech.vad import load_vad
     from common.units import to_samples
 

@@ -64,12 +64,19 @@ class ParaformerSession:
             self._committed += decoded
         return self._committed
 
-    def peek(self) -> Hypothesis:
-        if self._heard == 0:
+    def peek(self, quiet: np.ndarray | None = None) -> Hypothesis:
+        heard = self._heard + (0 if quiet is None else len(quiet))
+        if heard == 0:
             return Hypothesis()
-        noise = quiet_noise(self._heard, max(0, SHORTEST_LAST_PIECE - self._pending))
-        tail, _ = step(self._network, self._shape, self._features.rest(noise), self._state, is_final=True)
-        return self._committed + tail
+        chunks, pending = divmod(self._pending + heard - self._heard, self._shape.chunk * LFR_FRAME_SAMPLES)
+        noise = quiet_noise(heard, max(0, SHORTEST_LAST_PIECE - pending))
+        rows = self._features.rest(noise if quiet is None else np.concatenate([quiet, noise]))
+        found, state = self._committed, self._state
+        for _ in range(chunks):
+            decoded, state = step(self._network, self._shape, rows[: self._shape.chunk], state)
+            found, rows = found + decoded, rows[self._shape.chunk :]
+        tail, _ = step(self._network, self._shape, rows, state, is_final=True)
+        return found + tail
 
     def finish(self) -> Hypothesis:
         return self.peek()

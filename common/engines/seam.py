@@ -71,8 +71,9 @@ class Session(Protocol):
         """Take 16 kHz mono float32 samples (-1…1). Returns everything committed since the utterance began
         when at least one more chunk was decoded, else None. Committed tokens never change."""
 
-    def peek(self) -> Hypothesis:
-        """Committed tokens and, behind them, the pending audio decoded as if the utterance ended here.
+    def peek(self, quiet: np.ndarray | None = None) -> Hypothesis:
+        """Committed tokens and, after them, the pending audio decoded as if the utterance ended here, or after so much
+        ``quiet``: the same as to ``accept`` that and to ``finish``.
         Changes nothing: what is committed later is the same with and without it."""
 
     def finish(self) -> Hypothesis:

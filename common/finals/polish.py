@@ -35,6 +35,32 @@ class UtteranceAudio:
         return np.concatenate(self.pieces) if self.pieces else np.zeros(0, dtype=np.float32)
 
 
+class Job:
+    """The steps of one final in the worker thread."""
+
+    def __init__(self, future: concurrent.futures.Future[str]) -> None:
+        self._future = future
+
+    @property
+    def done(self) -> bool:
+        return self._future.done()
+
+    @property
+    def succeeded(self) -> bool:
+        return self._future.done() and not self._future.cancelled() and self._future.exception() is None
+
+    def text(self) -> str:
+        """What came out. Raises whatever a step raised."""
+        return self._future.result()
+
+    def wait(self, seconds: float) -> None:
+        concurrent.futures.wait([self._future], timeout=seconds)
+
+    def cancel(self) -> None:
+        """Nobody needs it any more; what has begun goes on to its end."""
+        self._future.cancel()
+
+
 class Finals:
     """One worker thread does the steps of one final after the other; the loop waits for it, but not for ever.
 
@@ -60,19 +86,27 @@ class Finals:
         self._deadline = deadline
         self._clock = clock
         self._worker = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="finals")
-        self._late: concurrent.futures.Future[str] | None = None  # a job that nobody waits for any more
+        self._late: Job | None = None  # one that nobody waits for any more
 
     def audio(self, hotwords: Sequence[Hotword]) -> UtteranceAudio | None:
         """Where an utterance that begins keeps its audio; None where no second pass needs it."""
         return UtteranceAudio(tuple(hotwords)) if self._second_pass is not None else None
 
-    def polish(self, final: Final, audio: UtteranceAudio | None = None, ending: bool = False) -> Iterator[Event]:
+    def begin(self, text: str, audio: UtteranceAudio | None = None) -> Job:
+        """Start the steps before they are due, with the audio so far."""
+        heard = UtteranceAudio(audio.hotwords, list(audio.pieces)) if audio is not None else None
+        return Job(self._worker.submit(self._steps, text, heard))
+
+    def polish(
+        self, final: Final, audio: UtteranceAudio | None = None, ending: bool = False, job: Job | None = None
+    ) -> Iterator[Event]:
         """``final`` with its new text; or, if that failed or is late, ``postprocess_failed`` and ``final`` as it is.
 
-        Confidence, trace_id and extra stay. ``ending``: the process is about to end.
+        Confidence, trace_id and extra stay. ``ending``: the process is about to end. ``job``: of this text, if it was
+        begun before.
         """
         try:
-            text = self._result(final.text, audio, ending)
+            text = self._result(final.text, audio, ending, job)
         except Exception as error:
             log.debug("final not polished", exc_info=True)
             message = describe(error, "the final carries the streaming text")
@@ -80,27 +114,27 @@ class Finals:
             text = final.text
         yield replace(final, text=text)
 
-    def _result(self, text: str, audio: UtteranceAudio | None, ending: bool) -> str:
+    def _result(self, text: str, audio: UtteranceAudio | None, ending: bool, job: Job | None) -> str:
         """Raises TimeoutError when it is late or the worker is still busy, else whatever a step raised."""
-        if self._late is not None and not self._late.done():
+        if self._late is not None and not self._late.done:
             raise TimeoutError("still busy with a final that was late; is --final-timeout-ms too short?")
-        job = self._worker.submit(self._steps, text, audio)
+        job = job or self.begin(text, audio)
         seconds = min(self._timeout_sec, ENDING_SEC) if ending else self._timeout_sec
         if self._done_in_time(job, seconds):
-            return job.result()
+            return job.text()
         self._late = job
         if ending or self._deadline() < math.inf:
             raise TimeoutError("not done before the service ends")
         raise TimeoutError(f"not done within {round(seconds * 1000)} ms; --final-timeout-ms allows more")
 
-    def _done_in_time(self, job: concurrent.futures.Future[str], seconds: float) -> bool:
+    def _done_in_time(self, job: Job, seconds: float) -> bool:
         begin = self._clock()
-        while not job.done():
+        while not job.done:
             latest = min(begin + seconds, max(begin + LEAST_SEC, self._deadline()))
             left = latest - self._clock()
             if left <= 0:
                 return False
-            concurrent.futures.wait([job], timeout=min(left, GLANCE_SEC))
+            job.wait(min(left, GLANCE_SEC))
         return True
 
     def _steps(self, text: str, audio: UtteranceAudio | None) -> str:

@@ -97,14 +97,14 @@ class CommandHandler:
         yield from self._done(command)
 
     def _reset(self, command: Command) -> Iterator[Event]:
-        self._service.reset()
+        yield from self._service.reset()
         yield from self._done(command)
 
     def _set(self, command: Command) -> Iterator[Event]:
-        if "endpoint_silence_ms" in command.fields:
-            self._service.set_endpoint_silence(command.fields["endpoint_silence_ms"])
-        if "hotwords" in command.fields:
-            self._service.set_hotwords(command.fields["hotwords"])
+        settings = dict(command.fields)
+        if "hotwords" in settings:
+            self._service.set_hotwords(settings.pop("hotwords"))
+        self._service.set(**settings)
         yield from self._done(command)
 
     def _status(self, command: Command) -> Iterator[Event]:

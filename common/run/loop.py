@@ -6,10 +6,10 @@ import sys
 import threading
 import time
 import uuid
-from dataclasses import replace
 from typing import Any, Iterable, Iterator, Protocol
 
 from common.run.carry_out import CommandHandler, Pausable
+from common.run.owed import Owed
 from common.run.process import Process
 from common.run.recorder import Recorder
 from common.sources.messages import (
@@ -25,7 +25,7 @@ from common.sources.messages import (
 from common.speech.service import Service
 from common.units import SAMPLE_RATE, to_ms
 from common.wire.command_lines import BadLine, Command
-from common.wire.events import Details, EndReason, ErrorEvent, Event, Final, Partial, State
+from common.wire.events import Details, EndReason, ErrorEvent, Event, State
 
 TOO_SLOW = "the machine is too slow; stop what else runs, or take asr_service.py with a larger --chunk-sec"
 
@@ -57,7 +57,7 @@ class Loop:
         self._recorder = recorder
         self._bar = bar
         self._writing = threading.Lock()  # taken for good by ``give_up``
-        self._unfinished: Partial | None = None  # shown last, of an utterance without a final
+        self._owed = Owed()
         pausable: Pausable | None = source if hasattr(source, "pause") else None  # type: ignore[assignment]
         self._commands = CommandHandler(process, service, pausable)
 
@@ -84,8 +84,7 @@ class Loop:
                 self._bar.clear()
             with self._writing:
                 self._output.write(event, self._inbox.arrived)
-                if isinstance(event, (Partial, Final)):
-                    self._unfinished = event if isinstance(event, Partial) else None
+                self._owed.printed(event)
             self._stats.printed(event, time.monotonic() - self._inbox.arrived)
 
     def give_up(self) -> None:
@@ -94,14 +93,9 @@ class Loop:
         Raises ReaderGone, StdoutFailed.
         """
         self._writing.acquire()
-        if self._unfinished is not None:
-            what = "TimeoutError: the model did not answer before the end; the final is the last good text"
-            shown = self._unfinished
-            self._output.write(ErrorEvent(shown.trace_id, "infer_final_failed", what))
-            extra = replace(shown.extra, end_reason=EndReason.SHUTDOWN) if shown.extra else None
-            self._output.write(Final(shown.trace_id, shown.text, shown.confidence, extra))
         left = self._inbox.take_all()
-        for event in [*self._overflow(left.samples), *_not_answered(left.lines)]:
+        owed = self._owed.settle(self._stats.heard_samples)
+        for event in [*owed, *self._overflow(left.samples), *_not_answered(left.lines)]:
             self._output.write(event)
 
     def _take(self, message: Message) -> bool:
@@ -114,7 +108,8 @@ class Loop:
             self._lose(message)
         elif isinstance(message, Command):
             self.emit(self._commands.handle(message))
-            self._unfinished = None if message.kind == "reset" else self._unfinished
+            if message.kind == "reset":
+                self._owed.dropped()
         elif isinstance(message, BadLine):
             self.emit(self._commands.refuse(message))
         elif isinstance(message, SourceFailed):
@@ -129,7 +124,7 @@ class Loop:
 
     def _begin_anew(self, gap: Gap) -> None:
         """Nothing of before the gap may be joined to what comes."""
-        self.emit(self._service.end(self._state.end_reason(EndReason.FLUSH)))
+        self.emit(self._service.end(self._state.end_reason(EndReason.OVERFLOW)))
         self.emit(self._overflow(gap.dropped))
         self._service.restart()
 

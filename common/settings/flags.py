@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar, Union
 
-from common.errors import bad_setting
 from common.settings.checks import chunk_triple, device_name, number_in, one_of, setting, slice_seconds, switch, text
+from common.settings.contradictions import check_together
 from common.settings.hotword_list import Hotword, parse_hotwords
 from common.units import LFR_FRAME_SAMPLES, SAMPLE_RATE
 
@@ -98,6 +98,17 @@ class CommonConfig:
         metavar="P",
     )
 
+    turns: bool = setting(
+        False, "print when a turn begins, has probably ended, goes on after all, and ends", switch, "utterances"
+    )
+    eager_silence_ms: int = setting(
+        250,
+        "silence after which a turn has probably ended (--turns), and the final is prepared",
+        number_in(64, 5000, "ms"),
+        "utterances",
+        metavar="MS",
+    )
+
     encoder_chunk_look_back: int = setting(
         4,
         "chunks that the encoder's attention looks back",
@@ -175,23 +186,8 @@ class CommonConfig:
         """
         values = {each.name: each.metadata["check"](each.name, getattr(self, each.name)) for each in fields(self)}
         config = replace(self, **values)
-        config.check_together()
+        check_together(config)
         return config
-
-    def check_together(self) -> None:
-        """Raises FatalError ``config_invalid`` for settings that contradict each other."""
-        if self.input == "-" and self.channel > self.channels:
-            raise bad_setting(f"--channel {self.channel} of a stream with --channels {self.channels}")
-        if self.input in ("-", "jsonl", "mic") and self.realtime:
-            raise bad_setting("--realtime paces a file; every other input paces itself")
-        if self.input == "-" and self.control == "on":
-            raise bad_setting("--control on: stdin carries the audio of --input -; --input jsonl takes both")
-        if self.start_paused and self.input not in (None, "mic", "jsonl"):
-            raise bad_setting("--start-paused: only a microphone or --input jsonl can be paused")
-        if self.input == "jsonl" and self.control == "off":
-            raise bad_setting("--control off: the audio of --input jsonl comes as commands")
-        if self.max_utterance_sec * 1000 <= self.min_speech_ms + self.pre_roll_ms + 100:
-            raise bad_setting("max_utterance_sec must be longer than min_speech_ms and pre_roll_ms together")
 
 
 @dataclass(frozen=True)

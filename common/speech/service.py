@@ -6,7 +6,7 @@ import logging
 import uuid
 from collections import deque
 from dataclasses import replace
-from typing import Callable, Iterator, Protocol, Sequence
+from typing import Any, Callable, Iterator, Protocol, Sequence
 
 import numpy as np
 
@@ -15,17 +15,22 @@ from common.errors import FatalError
 from common.finals.polish import Finals
 from common.settings.flags import CommonConfig
 from common.settings.hotword_list import Hotword
-from common.speech.endpoint import End, Endpointer, EndpointSettings, Start
-from common.speech.utterance import Failures, Partials, Utterance
+from common.speech.endpoint import End, Endpointer, Speech, Start
+from common.speech.failures import Failures
+from common.speech.frames import endpoint_settings, silent_frames
+from common.speech.partials import Partials
+from common.speech.turn import OpenTurn
+from common.speech.utterance import Utterance
 from common.speech.vad import HYSTERESIS
 from common.text.hotword_spelling import Lexicon
-from common.units import SAMPLE_RATE, VAD_FRAME_SAMPLES
+from common.units import VAD_FRAME_SAMPLES
 from common.wire.events import EndReason, ErrorEvent, Event, Final
 
 log = logging.getLogger(__name__)
 
 SETTLING = 32  # frames: Silero hears some voices up to a second late when nothing was before them
 LOUD = 0.1  # of the power of speech: noise at 10 dB lies below
+MOST_BACKLOG = 3200  # samples: with more waiting no end is foreseen; what is spoken comes first
 LATENESS = 2  # frames that Silero goes on hearing speech behind its end: 68 ms in the middle (docs/recognition.md)
 
 
@@ -51,8 +56,7 @@ class Service:
         lateness: int = LATENESS,
         finals: Finals | None = None,
     ) -> None:
-        settings = endpoint_settings(config, lateness)
-        self._settings = settings
+        self._config = config
         self._settling = settling
         self._lateness = lateness
         self.about = engine.about
@@ -60,18 +64,20 @@ class Service:
         self._vad = vad
         self._partials = replace(partials, final_differs=finals is not None)
         self._finals = finals
-        self._threshold = config.vad_threshold
         self._new_trace_id = new_trace_id
-        self._endpointer = Endpointer(settings)
-        self._history: deque[np.ndarray] = deque(maxlen=settings.pre_roll + settings.min_speech + settling)
+        self._history: deque[np.ndarray] = deque()
+        self._settings = endpoint_settings(config, lateness)
+        self._endpointer = Endpointer(self._settings)
         self._rest = np.zeros(0, dtype=np.float32)  # samples that do not fill a frame yet
         self._frames = 0  # that the endpointer has counted
         self._opened = False  # whether an utterance has begun among them
         self._position = 0  # samples since the stream began, behind the last of those frames
         self._utterance: Utterance | None = None
+        self._turn: OpenTurn | None = None  # around it
         self._utterances = 0  # that showed text
         self._failures = Failures()
         self.set_hotwords(config.hotwords)
+        self._apply()
 
     def hear(self, samples: np.ndarray, backlog: int = 0) -> Iterator[Event]:
         """Take the next 16 kHz mono float32 samples of the stream; ``backlog`` more are already waiting.
@@ -80,21 +86,25 @@ class Service:
         ``internal_error`` after ten inference failures in a row.
         """
         may_peek = self._partials.peek_interval is not None and backlog <= self._partials.peek_interval
+        may_foresee = backlog <= MOST_BACKLOG and (self._config.turns or self._finals is not None)
         samples = np.concatenate([self._rest, samples])
         whole = len(samples) // VAD_FRAME_SAMPLES * VAD_FRAME_SAMPLES
         self._rest = samples[whole:]
         for start in range(0, whole, VAD_FRAME_SAMPLES):
-            yield from self._hear_frame(samples[start : start + VAD_FRAME_SAMPLES], may_peek)
+            yield from self._hear_frame(samples[start : start + VAD_FRAME_SAMPLES], may_peek, may_foresee)
 
     def end(self, reason: EndReason = EndReason.EOF) -> Iterator[Event]:
         """Finalise the open utterance with every sample that was heard: at the end of the stream, and at a flush.
 
-        Raises FatalError as ``hear`` does, behind the final.
+        Raises FatalError as ``hear`` does, after the final.
         """
+        rest, self._rest = self._rest, self._rest[:0]
+        self._position += len(rest)
         fatal = None
-        if self._utterance is not None:
+        if self._utterance is not None and self._turn is not None:
+            is_speech = self._endpointer.trailing_silence == 0
             try:
-                yield from self._utterance.feed(self._rest, False, self._endpointer.trailing_silence == 0)
+                yield from self._utterance.feed(rest, False, is_speech, may_show=not self._turn.holds)
             except FatalError as error:
                 fatal = error
             yield from self._finalise(reason)
@@ -102,9 +112,11 @@ class Service:
         if fatal is not None:
             raise fatal
 
-    def reset(self) -> None:
+    def reset(self) -> Iterator[Event]:
         """Drop the open utterance without a final."""
-        self._utterance = None
+        if self._utterance is not None and self._turn is not None:
+            yield from self._turn.end(EndReason.RESET, False, self._utterance.speech_end, self._position)
+        self._utterance = self._turn = None
         self._cut()
 
     def restart(self) -> None:
@@ -115,11 +127,19 @@ class Service:
         self._frames = 0
         self._opened = False
 
-    def set_endpoint_silence(self, milliseconds: int) -> None:
-        """From the next utterance on; 0: silence ends none."""
-        self._settings = replace(self._settings, endpoint_silence=silent_frames(milliseconds, self._lateness))
+    def set(self, **settings: Any) -> None:
+        """Checked values of CommonConfig's fields, from the next utterance on."""
+        self._config = replace(self._config, **settings)
         if self._utterance is None:
-            self._endpointer.settings = self._settings
+            self._apply()
+
+    def _apply(self) -> None:
+        """What is set counts from here on: no utterance is open."""
+        self._settings = self._endpointer.settings = endpoint_settings(self._config, self._lateness)
+        self._eager_silence = silent_frames(self._config.eager_silence_ms, self._lateness)
+        kept = self._settings.pre_roll + self._settings.min_speech + self._settling
+        if self._history.maxlen != kept:
+            self._history = deque(self._history, kept)
 
     def set_hotwords(self, hotwords: Sequence[Hotword]) -> None:
         """From the next utterance on."""
@@ -132,7 +152,7 @@ class Service:
     def _cut(self) -> None:
         """No sample from before here belongs to what comes."""
         self._endpointer.close()
-        self._endpointer.settings = self._settings
+        self._apply()
         self._history.clear()
         self._position += len(self._rest)
         self._rest = self._rest[:0]
@@ -142,19 +162,33 @@ class Service:
         trace_id = self._utterance.trace_id if self._utterance is not None else self._new_trace_id()
         return ErrorEvent(trace_id, error_code, message)
 
-    def _hear_frame(self, frame: np.ndarray, may_peek: bool) -> Iterator[Event]:
+    def _hear_frame(self, frame: np.ndarray, may_peek: bool, may_foresee: bool) -> Iterator[Event]:
         self._frames += 1
         self._position += VAD_FRAME_SAMPLES
         self._history.append(frame)
-        threshold = self._threshold - (HYSTERESIS if self._endpointer.is_open else 0.0)
+        threshold = self._config.vad_threshold - (HYSTERESIS if self._endpointer.is_open else 0.0)
         is_speech = self._vad.probability(frame) >= threshold
         transition = self._endpointer.step(is_speech)
         if isinstance(transition, Start):
             yield from self._open(transition.first_frame, may_peek)
-        elif self._utterance is not None:
-            yield from self._utterance.feed(frame, may_peek, is_speech)
+        elif self._utterance is not None and self._turn is not None:
+            if is_speech:
+                yield from self._turn.go_on(self._position)
+            yield from self._utterance.feed(frame, may_peek, is_speech, may_show=not self._turn.holds)
+            if isinstance(transition, Speech):
+                yield from self._foresee(self._utterance, self._turn, may_foresee)
         if isinstance(transition, End):
             yield from self._finalise(transition.reason)
+
+    def _foresee(self, utterance: Utterance, turn: OpenTurn, may_foresee: bool) -> Iterator[Event]:
+        """After a short silence the end is foreseen: decoded as the final will be."""
+        silence = self._endpointer.trailing_silence
+        if silence == self._eager_silence and may_foresee:
+            final = utterance.foresee(silence * VAD_FRAME_SAMPLES)
+            if final is not None:
+                yield from turn.foresee(final, utterance.audio, utterance.speech_end, self._position)
+        elif silence > self._eager_silence:
+            yield from turn.look(utterance.speech_end, self._position)
 
     def _open(self, first_frame: int, may_peek: bool) -> Iterator[Event]:
         speech_frame = self._first_loud(first_frame, max(first_frame, self._frames - self._settings.min_speech))
@@ -173,6 +207,8 @@ class Service:
             self._next_number,
             self._finals.audio(self._hotwords) if self._finals is not None else None,
         )
+        self._turn = OpenTurn(self._utterance.trace_id, self._config.turns, self._finals)
+        yield from self._turn.start(self._utterance.speech_start, self._position)
         past = list(self._history)[-reach_back:]
         yield from self._utterance.feed(np.concatenate(past), may_peek, True)  # at once: one look, at the newest
 
@@ -193,31 +229,15 @@ class Service:
         return self._utterances
 
     def _finalise(self, reason: EndReason) -> Iterator[Event]:
-        assert self._utterance is not None
-        for event in self._utterance.finalise(self._endpointer.trailing_silence * VAD_FRAME_SAMPLES, reason):
-            if isinstance(event, Final) and event.text and self._finals is not None:
-                yield from self._finals.polish(event, self._utterance.audio, ending=reason == EndReason.SHUTDOWN)
+        assert self._utterance is not None and self._turn is not None
+        utterance, turn, ending = self._utterance, self._turn, reason == EndReason.SHUTDOWN
+        has_final = False
+        for event in utterance.finalise(self._endpointer.trailing_silence * VAD_FRAME_SAMPLES, reason):
+            if isinstance(event, Final):
+                has_final = True
+                yield from turn.finish(event, utterance.audio, ending, self._position)
             else:
                 yield event
-        self._utterance = None
-        self._endpointer.settings = self._settings
-
-
-def frames(milliseconds: float) -> int:
-    """Frames of 32 ms, rounded up."""
-    return int(-(-milliseconds * SAMPLE_RATE // (1000 * VAD_FRAME_SAMPLES)))
-
-
-def silent_frames(milliseconds: int, lateness: int) -> int:
-    """How many frames are silent to the detector, late by ``lateness``, after so much silence; 0 stays 0."""
-    return max(1, frames(milliseconds) - lateness) if milliseconds else 0
-
-
-def endpoint_settings(config: CommonConfig, lateness: int) -> EndpointSettings:
-    """The settings in frames: what must be heard at least is rounded up, the longest utterance down."""
-    return EndpointSettings(
-        endpoint_silence=silent_frames(config.endpoint_silence_ms, lateness),
-        min_speech=frames(config.min_speech_ms),
-        pre_roll=frames(config.pre_roll_ms),
-        max_utterance=int(config.max_utterance_sec * SAMPLE_RATE // VAD_FRAME_SAMPLES),
-    )
+        yield from turn.end(reason, has_final, utterance.speech_end, self._position)
+        self._utterance = self._turn = None
+        self._apply()

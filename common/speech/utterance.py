@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import math
-from dataclasses import dataclass
 from typing import Callable, Iterator, Sequence
 
 import numpy as np
 
 from common.engines.quiet import quiet_noise, without_digital_silence
 from common.engines.seam import Engine, Hypothesis
-from common.errors import FatalError, describe
+from common.errors import describe
 from common.finals.polish import UtteranceAudio
+from common.speech.failures import Failures
+from common.speech.partials import Partials
 from common.text.hotword_rescoring import rescore, settle
-from common.text.hotword_spelling import Lexicon
 from common.text.tokens_to_words import Word, join, settled, words
 from common.text.word_times import spans
 from common.units import VAD_FRAME_SAMPLES
@@ -22,51 +21,8 @@ from common.wire.events import EndReason, ErrorEvent, Event, Extra, Final, Parti
 
 log = logging.getLogger(__name__)
 
-FAILURES_IN_A_ROW = 10  # before the service gives up
 QUIET_BEHIND_SPEECH = 12800  # samples: with less than 800 ms of quiet behind it, the last character may get lost
 NOTHING = Hypothesis()
-UNSURE = math.log(0.5)  # below it the last tentative tokens are not shown yet: most of them are rewritten
-
-
-@dataclass(frozen=True)
-class Partials:
-    """How a service shows an utterance that is still open.
-
-    ``append_only``: only text that no later token can change, so that every partial starts with the one
-    before it. ``peek_interval``: samples between two looks at the tail that is not committed yet; None: never.
-    ``unsure``: the log-posterior below which the last of its tokens are not shown yet. ``hotwords``: None without any.
-    ``final_differs``: the final's text is made anew, so nothing of a partial is stable.
-    """
-
-    append_only: bool = False
-    peek_interval: int | None = None
-    unsure: float = UNSURE
-    hotwords: Lexicon | None = None
-    final_differs: bool = False
-
-
-class Failures:
-    """Inference failures in a row, over all utterances of a service."""
-
-    def __init__(self) -> None:
-        self._in_a_row = 0
-
-    def attempt(self, step: Callable[[], Hypothesis | None]) -> Hypothesis | None:
-        """What ``step`` returns; whatever it raises is counted and raised again."""
-        try:
-            result = step()
-        except Exception:
-            self._in_a_row += 1
-            raise
-        if result is not None:
-            self._in_a_row = 0
-        return result
-
-    def check(self, error: Exception) -> None:
-        """Raises FatalError ``internal_error`` if the last failure, ``error``, was one too many."""
-        if self._in_a_row >= FAILURES_IN_A_ROW:
-            advice = "the model fails on every chunk; --doctor checks the installation"
-            raise FatalError("internal_error", describe(error, advice)) from error
 
 
 class Utterance:
@@ -111,9 +67,19 @@ class Utterance:
         self._latest = NOTHING  # the hypothesis behind the text shown last
         self._shown = ""
 
-    def feed(self, samples: np.ndarray, may_peek: bool, is_speech: bool) -> Iterator[Event]:
-        """Hear ``samples`` (16 kHz mono float32) and show what is new. ``is_speech``: the detector's word on the last
-        of them."""
+    @property
+    def speech_start(self) -> int:
+        """Where the speech begins in the stream, in samples."""
+        return self._speech_start
+
+    @property
+    def speech_end(self) -> int:
+        """Where it ends, as far as it was heard."""
+        return max(self._speech_start + VAD_FRAME_SAMPLES, self._first_sample + self._spoken - self._lag)
+
+    def feed(self, samples: np.ndarray, may_peek: bool, is_speech: bool, may_show: bool = True) -> Iterator[Event]:
+        """Hear ``samples`` (16 kHz mono float32) and show what is new, if it ``may_show`` that. ``is_speech``: the
+        detector's word on the last of them."""
         samples = without_digital_silence(samples, self._first_sample + self._heard)
         look = may_peek and self._look_is_due(len(samples), is_speech)
         self._was_speech = is_speech
@@ -129,18 +95,31 @@ class Utterance:
         except Exception as error:
             yield from self._go_on_without(error)
             return
+        if not may_show:
+            return
         if tail is not None:
             self._looked = self._heard
             yield from self._show(self._without_guesses(self._whole(tail)))
         elif decoded is not None and not self._already_shown(self._committed):
             yield from self._show(self._committed)
 
+    def foresee(self, trailing_silence: int) -> Final | None:
+        """The final, as it would be if the utterance ended here; None if it cannot be decoded. Changes nothing."""
+        quiet = self._quiet(trailing_silence)
+        try:
+            hypothesis = self._failures.attempt(lambda: self._session.peek(quiet))
+        except Exception:
+            log.debug("no end foreseen", exc_info=True)
+            return None
+        whole = self._whole(hypothesis or NOTHING)
+        parts = self._words(self._rescored(whole))
+        return Final(self.trace_id, join(parts), _confidence(whole, parts))
+
     def finalise(self, trailing_silence: int, reason: EndReason) -> Iterator[Event]:
         """Flush the model and print the final; ``trailing_silence`` samples of quiet were heard at the end."""
         end = self._heard
-        quiet = quiet_noise(self._first_sample + end, max(0, QUIET_BEHIND_SPEECH - trailing_silence))
         try:
-            hypothesis = self._flush(quiet)
+            hypothesis = self._flush(self._quiet(trailing_silence))
         except Exception as error:
             log.debug("flush failed", exc_info=True)
             yield ErrorEvent(self.trace_id, "infer_final_failed", describe(error, "the final is the last good text"))
@@ -149,6 +128,10 @@ class Utterance:
         if parts or self._shown:
             extra = self._extra(hypothesis, parts, end, stable=0, reason=reason)
             yield Final(self.trace_id, join(parts), _confidence(hypothesis, parts), extra)
+
+    def _quiet(self, trailing_silence: int) -> np.ndarray:
+        """What lacks of the quiet that must follow speech; ``trailing_silence`` samples of it were heard."""
+        return quiet_noise(self._first_sample + self._heard, max(0, QUIET_BEHIND_SPEECH - trailing_silence))
 
     def _flush(self, quiet: np.ndarray) -> Hypothesis:
         def step() -> Hypothesis:
@@ -231,13 +214,12 @@ class Utterance:
     ) -> Extra:
         self._id = self._id or self._number()
         start, offset = self._speech_start, self._first_sample
-        speech_end = max(start + VAD_FRAME_SAMPLES, offset + self._spoken - self._lag)
-        times = spans(hypothesis.fires, start - offset, speech_end - offset)
+        times = spans(hypothesis.fires, start - offset, self.speech_end - offset)
         timed = []
         for word in parts if times else []:
             begin, stop = offset + times[word.tokens[0]][0], offset + times[word.tokens[-1]][1]
             timed.append(TimedWord(word.text, begin, stop, hypothesis.confidence(word.tokens)))
-        return Extra(self._id, start, offset + end, speech_end, stable, tuple(timed), reason)
+        return Extra(self._id, start, offset + end, self.speech_end, stable, tuple(timed), reason)
 
 
 def _confidence(hypothesis: Hypothesis, parts: list[Word]) -> float:

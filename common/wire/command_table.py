@@ -18,7 +18,7 @@ from common.settings.flags import CommonConfig
 CONTROL = "core.control."
 APPEND = "voice.audio.append"
 END = "voice.audio.end"
-JSON_NAMES = {int: "number", list: "list"}
+JSON_NAMES = {int: "number", float: "number", list: "list"}
 
 
 class Where(Enum):
@@ -38,7 +38,8 @@ class Setting:
 
     def checked(self, value: Any) -> Any:
         """``value`` as the setting stores it. Raises FatalError ``config_invalid``."""
-        if not isinstance(value, self.json_type) or isinstance(value, bool):
+        json_types = (int, float) if self.json_type is float else (self.json_type,)
+        if not isinstance(value, json_types) or isinstance(value, bool):
             wanted = f"a JSON {JSON_NAMES[self.json_type]}"
             raise bad_setting(f"{self.setting} must be {wanted}, not {reprlib.repr(value)}")
         return check_field(CommonConfig, self.setting, value)
@@ -68,6 +69,9 @@ STATUS_KEYS = (
 SETTINGS = {
     "endpoint_silence_ms": Setting(int, "endpoint_silence_ms"),
     "hotwords": Setting(list, "hotwords"),
+    "eager_silence_ms": Setting(int, "eager_silence_ms"),
+    "min_speech_ms": Setting(int, "min_speech_ms"),
+    "vad_threshold": Setting(float, "vad_threshold"),
 }
 COMMANDS = (
     _control("flush", "finalise the open utterance now", answers=("final",)),

@@ -16,8 +16,8 @@ import pytest
 from common.engines.quiet import quiet_noise
 from common.engines.seam import Engine, Hypothesis, Session
 from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig
+from common.speech.partials import Partials
 from common.speech.service import Service
-from common.speech.utterance import Partials
 from tests.accuracy.espeak_events import library
 from tests.accuracy.spoken import Recording, spoken
 from tests.accuracy.through import vad
@@ -48,8 +48,8 @@ class Twice:
                 pieces.append(samples)
                 return inner.accept(samples)
 
-            def peek(self) -> Hypothesis:
-                return inner.peek()
+            def peek(self, quiet: np.ndarray | None = None) -> Hypothesis:
+                return inner.peek(quiet)
 
             def finish(self) -> Hypothesis:
                 final = inner.peek()  # as finish, and the session can go on

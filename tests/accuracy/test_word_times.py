@@ -12,8 +12,8 @@ import pytest
 
 from common.engines.seam import Engine
 from common.settings.flags import ModelConfig, StreamingConfig
+from common.speech.partials import Partials
 from common.speech.service import Service
-from common.speech.utterance import Partials
 from common.wire.events import Extra, Final
 from tests.accuracy.espeak_events import library
 from tests.accuracy.spoken import Recording, spoken

@@ -9,8 +9,8 @@ import numpy as np
 
 from common.engines.seam import Engine
 from common.settings.flags import SliceConfig, StreamingConfig
+from common.speech.partials import Partials
 from common.speech.service import Service
-from common.speech.utterance import Partials
 from common.speech.vad import OpenvinoVad, TorchVad, load_vad
 from common.wire.events import Final
 

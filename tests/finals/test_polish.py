@@ -95,7 +95,7 @@ def test_a_late_step_is_told_and_a_busy_worker_refuses_the_next_final_at_once(ga
     assert list(finals.polish(FINAL)) == [failure(busy), FINAL]
     assert finals._late is not None
     gate.let_go.set()
-    finals._late.result()
+    finals._late.text()
     assert list(finals.polish(FINAL)) == [Final(FINAL.trace_id, "你好世界。", 0.9)]
 
 

@@ -14,7 +14,7 @@ from common.run.process import Process
 from common.run.state import RunState
 from common.sources.inbox import DECODE_AFTER_STOP_SEC, LIVE_SEC, Inbox
 from common.sources.messages import AudioBlock, EndOfCommands, EndOfInput, Gap, Stop
-from common.speech.utterance import Partials
+from common.speech.partials import Partials
 from common.units import VAD_FRAME_SAMPLES
 from common.wire.command_lines import Command
 from common.wire.events import Ack, ErrorEvent, Event, Final, Partial, State

@@ -11,8 +11,8 @@ from common.errors import FatalError
 from common.run.carry_out import CommandHandler
 from common.run.process import Process
 from common.run.state import RunState
+from common.speech.partials import Partials
 from common.speech.service import Service
-from common.speech.utterance import Partials
 from common.wire.command_lines import BadLine, Command, parse_line
 from common.wire.command_table import BY_KIND, STATUS_KEYS, checked_fields
 from common.wire.events import Ack, ErrorEvent, Event, Final, Partial, State, Status

@@ -9,7 +9,7 @@ import pytest
 
 from common.sources.inbox import DECODE_AFTER_STOP_SEC
 from common.sources.messages import AudioBlock
-from common.speech.service import frames
+from common.speech.frames import frames
 from tests.run.watched import Run
 from tests.run.world import first
 from tools.check.check_events import check

@@ -17,7 +17,7 @@ from common.run.state import RunState
 from common.sources.inbox import Inbox
 from common.sources.messages import AudioBlock
 from common.sources.stdin_lines import LineReader
-from common.speech.utterance import Partials
+from common.speech.partials import Partials
 from common.wire.command_lines import Command
 from common.wire.events import Ack, ErrorEvent, Event, State
 from tests.speech.scripted import ScriptedEngine, audio, service

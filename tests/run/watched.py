@@ -14,8 +14,8 @@ from common.run.loop import Loop
 from common.run.process import Process
 from common.settings.flags import StreamingConfig
 from common.sources.messages import Message
+from common.speech.partials import Partials
 from common.speech.service import Service
-from common.speech.utterance import Partials
 from common.units import VAD_FRAME_SAMPLES
 from common.wire.events import ErrorEvent, State
 from common.wire.line_writer import Clock, Output
@@ -67,8 +67,10 @@ class FaultySession:
         self._decoded = ready
         return hypothesis(self._letters[:ready])
 
-    def peek(self) -> Hypothesis:
+    def peek(self, quiet: np.ndarray | None = None) -> Hypothesis:
         self._engine.call()
+        if quiet is not None:
+            return hypothesis(self._letters)
         tail = self._letters[self._decoded :].replace("x", "y")  # a guess that is taken back
         return hypothesis(self._letters[: self._decoded] + tail)
 
@@ -175,6 +177,8 @@ class Run:
         self.config = StreamingConfig(
             input="mic",
             start_paused=world.start_paused,
+            turns=bool(rng.random() < 0.5),
+            eager_silence_ms=int(rng.choice([64, 96, 250])),
             endpoint_silence_ms=int(rng.choice([96, 200, 800])),
             min_speech_ms=int(rng.choice([32, 64, 96])),
             pre_roll_ms=int(rng.choice([0, 32, 200])),

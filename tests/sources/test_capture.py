@@ -14,7 +14,7 @@ import pytest
 from common.sources.inbox import Inbox
 from common.sources.messages import AudioBlock
 from common.sources.microphone import BLOCK_SEC, Microphone
-from common.speech.utterance import Partials
+from common.speech.partials import Partials
 from tests.speech.scripted import ScriptedEngine, ScriptedSession, service
 
 BLOCKS = 60

@@ -20,7 +20,7 @@ from common.sources import microphone as module
 from common.sources.inbox import Inbox
 from common.sources.messages import AudioBlock, DeviceLost, EndOfInput, Gap, Message
 from common.sources.microphone import Microphone
-from common.speech.utterance import Partials
+from common.speech.partials import Partials
 from common.units import VAD_FRAME_SAMPLES
 from common.wire.events import ErrorEvent, Event, Final, Partial, State, Status
 from tests.speech.scripted import ScriptedEngine, audio, service

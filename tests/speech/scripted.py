@@ -11,8 +11,8 @@ import numpy as np
 from common.engines.seam import Hypothesis
 from common.finals.polish import Finals
 from common.settings.flags import StreamingConfig
+from common.speech.partials import Partials
 from common.speech.service import Service
-from common.speech.utterance import Partials
 from common.units import VAD_FRAME_SAMPLES
 from common.wire.events import Event
 
@@ -96,7 +96,9 @@ class ScriptedSession:
             raise RuntimeError(f"cannot decode {chunk}")
         return _tokens(self._frames[:ready])
 
-    def peek(self) -> Hypothesis:
+    def peek(self, quiet: np.ndarray | None = None) -> Hypothesis:
+        if quiet is not None and not self._engine.fail_finish:
+            return self.finish()
         return _tokens(self._frames[: self._decoded] + self._frames[self._decoded :].replace("x", "y"))
 
     def finish(self) -> Hypothesis:

@@ -12,7 +12,7 @@ from common.run.carry_out import CommandHandler
 from common.run.process import Process
 from common.run.state import RunState
 from common.settings.hotword_list import Hotword
-from common.speech.utterance import Partials
+from common.speech.partials import Partials
 from common.units import VAD_FRAME_SAMPLES
 from common.wire.command_lines import Command
 from common.wire.events import Ack, ErrorEvent, Event, Final, Partial, State

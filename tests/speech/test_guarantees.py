@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.speech.partials import Partials
 from common.speech.service import SETTLING
-from common.speech.utterance import Partials
 from common.units import VAD_FRAME_SAMPLES
 from common.wire.events import Event, Final
 from common.wire.lines import to_line

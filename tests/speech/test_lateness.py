@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from common.settings.flags import StreamingConfig
-from common.speech.service import endpoint_settings, silent_frames
+from common.speech.frames import endpoint_settings, silent_frames
 
 
 @pytest.mark.parametrize(("milliseconds", "frames"), [(0, 0), (32, 1), (64, 1), (96, 1), (160, 3), (800, 23)])

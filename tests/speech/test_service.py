@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from common.errors import FatalError
+from common.speech.partials import Partials
 from common.speech.service import SETTLING
-from common.speech.utterance import Partials
 from common.units import VAD_FRAME_SAMPLES
 from common.wire.events import ErrorEvent, Final, Partial
 from tests.speech.scripted import LateVad, ScriptedEngine, audio, events_of, service

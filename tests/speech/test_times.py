@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from common.settings.flags import StreamingConfig
-from common.speech.service import SETTLING, endpoint_settings
-from common.speech.utterance import Partials
+from common.speech.frames import endpoint_settings
+from common.speech.partials import Partials
+from common.speech.service import SETTLING
 from common.units import SAMPLE_RATE, VAD_FRAME_SAMPLES
 from common.wire.events import Event, Extra, Final, Partial
 from tests.speech.scripted import LateVad, ScriptedEngine, audio, events_of, service

@@ -92,9 +92,10 @@ def test_a_final_that_says_something_else_than_the_eager_end_breaks_its_word() -
 
 def test_ended_tells_the_truth_of_the_final_and_of_what_follows() -> None:
     assert broken(STARTED, PARTIAL, FINAL, ended(final=False)) == [(4, "ended tells of the final")]
-    cut = "continues only where it was cut"
-    assert broken(STARTED, PARTIAL, FINAL, ended(continues=True)) == [(4, cut), (4, cut)]
-    assert broken(STARTED, PARTIAL, FINAL, ended(reason=EndReason.MAX_DURATION, continues=True)) == [(4, cut)]
+    cut = "continues where it was cut"
+    assert broken(STARTED, PARTIAL, FINAL, ended(continues=True)) == [(4, cut)]
+    assert broken(STARTED, PARTIAL, FINAL, ended(reason=EndReason.MAX_DURATION)) == [(4, cut)]
+    assert broken(STARTED, PARTIAL, FINAL, ended(reason=EndReason.MAX_DURATION, continues=True)) == []
 
 
 def test_audio_time_grows_and_bounds_what_it_tells() -> None:

@@ -14,7 +14,7 @@ from common.run.statistics import Stats
 from common.settings.checks import check_field
 from common.settings.flags import CommonConfig
 from common.wire.command_lines import BadLine, parse_line
-from common.wire.command_table import APPEND, BY_TYPE, CONTROL, CommandKind
+from common.wire.command_table import APPEND, BY_TYPE, CONTROL, SETTINGS, CommandKind
 from common.wire.command_table import COMMANDS as TABLE
 from common.wire.events import Ack, ErrorEvent, Event, Final, Partial
 from common.wire.lines import to_line
@@ -109,13 +109,14 @@ def test_an_acknowledgement_answers_what_the_table_says(command: CommandKind) ->
     assert any(set(command.answers) <= keys for keys in allowed)
 
 
-def test_the_schema_and_the_code_have_the_same_limits_for_the_endpoint() -> None:
-    limits = COMMANDS["$defs"]["set"]["properties"]["endpoint_silence_ms"]
+@pytest.mark.parametrize("name", [name for name in SETTINGS if name != "hotwords"])
+def test_the_schema_and_the_code_have_the_same_limits(name: str) -> None:
+    limits = COMMANDS["$defs"]["set"]["properties"][name]
     for value in (limits["minimum"], limits["maximum"]):
-        assert check_field(CommonConfig, "endpoint_silence_ms", value) == value
-    for value in (limits["minimum"] - 1, limits["maximum"] + 1):
+        assert check_field(CommonConfig, name, value) == value
+    for value in (limits["minimum"] - 0.01, limits["maximum"] + 1):
         with pytest.raises(FatalError):
-            check_field(CommonConfig, "endpoint_silence_ms", value)
+            check_field(CommonConfig, name, value)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

@@ -129,8 +129,8 @@ def open_ours(job: Job) -> Begin:
 def slice_service(job: Job) -> Any:
     """asr_service.py's service on one of our engines, with the real VAD, without its threads and its stdout."""
     from common.engines.choose import load_engine
+    from common.speech.partials import Partials
     from common.speech.service import Service
-    from common.speech.utterance import Partials
     from common.speech.vad import load_vad
 
     config = SliceConfig(model_dir=job.model_dir, device="cpu", engine=job.engine, threads=job.threads)
@@ -152,8 +152,8 @@ class HearsSpeechAlways:
 def streaming_services(job: Job) -> tuple[Any, Any]:
     """asr_service_streaming.py's service in the same way, as it is and without looks at the tail; nobody pauses."""
     from common.engines.choose import load_engine
+    from common.speech.partials import Partials
     from common.speech.service import Service
-    from common.speech.utterance import Partials
     from common.speech.vad import load_vad
     from tools.evaluate.paced import partials_of
 

@@ -55,16 +55,13 @@ def eager_ends_keep_their_word(run: Run) -> Iterator[Violation]:
 
 
 def ended_says_what_was(run: Run) -> Iterator[Violation]:
-    """``final`` tells whether there was one; ``continues`` that the utterance was cut and another began."""
-    turns = list(_turns(run).values())
-    for turn, following in zip(turns, [*turns[1:], None]):
+    """``final`` tells whether there was one; ``continues`` that the utterance was cut at its longest duration."""
+    for turn in _turns(run).values():
         for event in (event for event in turn if event.kind == "ended"):
             if event.fields["final"] is not any(each.kind == "final" for each in turn):
                 yield Violation(event.line, "ended tells of the final", f"final is {event.fields['final']}")
-            if event.fields["continues"] and event.fields["end_reason"] != "max_duration":
-                yield Violation(event.line, "continues only where it was cut", event.fields["end_reason"])
-            if event.fields["continues"] and following is None and not run.cut_off:
-                yield Violation(event.line, "continues only where it was cut", "nothing follows")
+            if event.fields["continues"] is not (event.fields["end_reason"] == "max_duration"):
+                yield Violation(event.line, "continues where it was cut", event.fields["end_reason"])
 
 
 def audio_time_grows(run: Run) -> Iterator[Violation]:

@@ -16,8 +16,8 @@ import numpy as np
 
 from common.engines.quiet import quiet_noise
 from common.settings.flags import ModelConfig, SliceConfig
+from common.speech.partials import Partials
 from common.speech.service import Service
-from common.speech.utterance import Partials
 from common.units import SAMPLE_RATE
 from common.wire.events import Event
 from tools.evaluate.timeline import Line

@@ -30,8 +30,8 @@ from common.engines.choose import load_engine
 from common.engines.seam import Engine, Hypothesis, Session
 from common.settings.command_line import build_parser, parse
 from common.settings.flags import StreamingConfig
+from common.speech.partials import Partials
 from common.speech.service import Service
-from common.speech.utterance import Partials
 from common.speech.vad import load_vad
 from common.units import SAMPLE_RATE, VAD_FRAME_SAMPLES
 from tools.evaluate.evaluate import Recording, recordings
@@ -53,8 +53,8 @@ class Recorder:
         self._heard += 1
         return self._timed("accept", lambda: self._session.accept(samples))
 
-    def peek(self) -> Hypothesis:
-        return self._timed("peek", self._session.peek) or Hypothesis()
+    def peek(self, quiet: np.ndarray | None = None) -> Hypothesis:
+        return self._timed("peek", lambda: self._session.peek(quiet)) or Hypothesis()
 
     def finish(self) -> Hypothesis:
         return self._timed("finish", self._session.finish) or Hypothesis()
@@ -76,7 +76,7 @@ class Replay:
         self._heard += 1
         return self._answer("accept")
 
-    def peek(self) -> Hypothesis:
+    def peek(self, quiet: np.ndarray | None = None) -> Hypothesis:  # noqa: ARG002
         return self._answer("peek") or Hypothesis()
 
     def finish(self) -> Hypothesis:

@@ -100,11 +100,14 @@ class FunasrSession:
             self._committed += self._engine.decode(piece, self._cache, is_final=False, until=decoded)
         return self._committed
 
-    def peek(self) -> Hypothesis:
-        if self._heard == 0:
-            return Hypothesis()
-        # FunASR changes the cache's lists in place; a deep copy costs 5 ms at the real geometry.
-        return self._committed + self._last(copy.deepcopy(self._cache))
+    def peek(self, quiet: np.ndarray | None = None) -> Hypothesis:
+        ahead = copy.copy(
+            self
+        )  # FunASR changes the cache's lists in place; a deep copy costs 5 ms at the real geometry
+        ahead._cache = copy.deepcopy(self._cache)
+        if quiet is not None:
+            ahead.accept(quiet)
+        return ahead.finish()
 
     def finish(self) -> Hypothesis:
         if self._heard == 0:  # FunASR decodes zeros here, and may invent a token
