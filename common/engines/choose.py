@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import logging
 import time
@@ -12,6 +13,7 @@ from common.engines.geometry import Geometry, tensor_shapes
 from common.engines.hub import find_model
 from common.engines.model_folder import ModelFiles, failed
 from common.engines.seam import Engine
+from common.engines.seg_dict import read_spellings
 from common.errors import FatalError, bad_setting
 from common.packages import import_or_explain
 from common.settings.flags import ModelConfig
@@ -42,6 +44,7 @@ def load_engine(config: ModelConfig) -> Engine:
     name, engine = _automatic(config, files, device) if config.engine == "auto" else _asked(config, files, device)
     took = time.monotonic() - begin
     log.info("%s on %s by %s, %d threads, ready after %.1f s", files.folder, device, name, config.threads, took)
+    engine.spellings = functools.partial(read_spellings, files.path("seg_dict"))
     engine.about = (
         ("model", str(files.folder)),
         ("device", device),

@@ -8,7 +8,7 @@ import numpy as np
 
 from common.engines.features import Features, Frontend
 from common.engines.quiet import quiet_noise
-from common.engines.seam import SHORTEST_LAST_PIECE, Hypothesis
+from common.engines.seam import SHORTEST_LAST_PIECE, Hypothesis, Spellings
 from common.engines.streaming_step import Network, Shape, first_state, step
 from common.settings.flags import ModelConfig
 from common.units import LFR_FRAME_SAMPLES
@@ -23,6 +23,7 @@ class ParaformerEngine:
         self.shape = shape
         self.token_list = token_list
         self.about: tuple[tuple[str, Any], ...] = ()
+        self.spellings: Spellings = lambda _words: {}
 
     def configured(self, config: ModelConfig) -> ParaformerEngine:
         """The same loaded network with the chunk size and the look-backs of ``config``; not on OpenVINO, whose graphs

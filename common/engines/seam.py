@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, Sequence
+from typing import Any, Callable, Collection, Mapping, Protocol, Sequence
 
 import numpy as np
 
@@ -80,10 +80,15 @@ class Session(Protocol):
         """Decode what is pending and return the whole utterance. The session is spent."""
 
 
+Spellings = Callable[[Collection[str]], Mapping[str, Sequence[str]]]
+
+
 class Engine(Protocol):
-    """A loaded model. ``about``: what a status event says of it."""
+    """A loaded model. ``about``: what a status event says of it. ``spellings``: called with Latin words in lower case
+    it gives the tokens that the model writes them with, of those that it has a spelling of."""
 
     about: tuple[tuple[str, Any], ...]
+    spellings: Spellings
 
     @property
     def token_list(self) -> Sequence[str]:

@@ -93,7 +93,7 @@ class TimedEngine:
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
-        self.token_list, self.about = engine.token_list, engine.about
+        self.token_list, self.about, self.spellings = engine.token_list, engine.about, engine.spellings
         self.chunks: list[float] = []
 
     def session(self) -> Any:

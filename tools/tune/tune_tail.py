@@ -95,6 +95,7 @@ class Sessions:
 
     def __init__(self, engine: Engine, make: Callable[[], Session]) -> None:
         self.about, self.token_list, self.session = engine.about, engine.token_list, make
+        self.spellings = engine.spellings
 
 
 class SpeechTrack:

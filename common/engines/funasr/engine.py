@@ -14,7 +14,7 @@ import numpy as np
 from common.engines.funasr.build import build_arguments, build_checked
 from common.engines.model_folder import ModelFiles
 from common.engines.quiet import quiet_noise
-from common.engines.seam import SHORTEST_LAST_PIECE, Hypothesis, best_of
+from common.engines.seam import SHORTEST_LAST_PIECE, Hypothesis, Spellings, best_of
 from common.settings.flags import ModelConfig
 from common.units import LFR_FRAME_SAMPLES
 
@@ -29,6 +29,7 @@ class FunasrEngine:
         self.frontend = frontend
         self.token_list = token_list
         self.about: tuple[tuple[str, Any], ...] = ()
+        self.spellings: Spellings = lambda _words: {}
         self.device = build["device"]
         self._build = build
         self._cache_conf = {
