@@ -102,10 +102,9 @@ class CommandHandler:
 
     def _set(self, command: Command) -> Iterator[Event]:
         settings = dict(command.fields)
-        if "hotwords" in settings:
-            self._service.set_hotwords(settings.pop("hotwords"))
+        left_out = self._service.set_hotwords(settings.pop("hotwords")) if "hotwords" in settings else ()
         self._service.set(**settings)
-        yield from self._done(command)
+        yield from self._done(command, (("left_out", left_out),) if left_out else ())
 
     def _status(self, command: Command) -> Iterator[Event]:
         yield from self._done(command, self._stats.details(self._state.now, self._inbox.backlog))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import uuid
 from collections import deque
 from dataclasses import replace
@@ -22,11 +21,9 @@ from common.speech.partials import Partials
 from common.speech.turn import OpenTurn
 from common.speech.utterance import Utterance
 from common.speech.vad import HYSTERESIS
-from common.text.hotword_spelling import Lexicon
+from common.text.hotword_spelling import Lexicon, latin_words, warn_of
 from common.units import VAD_FRAME_SAMPLES
 from common.wire.events import EndReason, ErrorEvent, Event, Final
-
-log = logging.getLogger(__name__)
 
 SETTLING = 32  # frames: Silero hears some voices up to a second late when nothing was before them
 LOUD = 0.1  # of the power of speech: noise at 10 dB lies below
@@ -141,13 +138,16 @@ class Service:
         if self._history.maxlen != kept:
             self._history = deque(self._history, kept)
 
-    def set_hotwords(self, hotwords: Sequence[Hotword]) -> None:
-        """From the next utterance on."""
-        lexicon = Lexicon.build(hotwords, self._engine.token_list) if hotwords else None
-        for warning in lexicon.left_out if lexicon else ():
-            log.warning("%s", warning)
+    def set_hotwords(self, hotwords: Sequence[Hotword]) -> tuple[str, ...]:
+        """From the next utterance on. Returns those that the model cannot write, with a warning: they are left out."""
+        latin = latin_words(hotwords)
+        spellings = self._engine.spellings(latin) if latin else {}
+        lexicon = Lexicon.build(hotwords, self._engine.token_list, spellings) if hotwords else None
+        left_out = lexicon.left_out if lexicon is not None else ()
+        warn_of(left_out, of=len(hotwords))
         self._partials = replace(self._partials, hotwords=lexicon)
         self._hotwords = tuple(hotwords)
+        return tuple(word.text for word in left_out)
 
     def _cut(self) -> None:
         """No sample from before here belongs to what comes."""

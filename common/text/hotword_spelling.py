@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from dataclasses import dataclass
-from typing import Mapping, Sequence
+from typing import Iterable, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from common.settings.hotword_list import DEFAULT_WEIGHT, Hotword
 from common.text.hotword_sound import SILENT, is_chinese, sounds_of_vocabulary, sounds_of_word
 from common.text.tokens_to_words import PIECE_MARK
 
+log = logging.getLogger(__name__)
+
+MOST_WARNINGS = 10  # one by one: there may be 10,000
 BOOST = 4.0  # nats per token of a hotword of FunASR's default weight; the weight scales it
 _LATIN = re.compile("[A-Za-z']")
 _RUN = re.compile(r"[A-Za-z']+|[\u3400-\U0003ffff]+|\S")
@@ -23,6 +27,13 @@ class _CannotSpell(Exception):
     """Why no sequence of tokens says this word."""
 
 
+class LeftOut(NamedTuple):
+    """A hotword that cannot be used, as the user wrote it, and why, to be shown to the user."""
+
+    text: str
+    why: str
+
+
 @dataclass(frozen=True)
 class Lexicon:
     """W hotwords over C columns; a column is a token that stands in one of them, with its sound there.
@@ -31,7 +42,7 @@ class Lexicon:
     word's end; ``lengths`` (W,) in tokens; ``boosts`` (W,) in nats for the whole word. ``by_first`` (W,) holds the
     words ordered by their first column: those of column c are ``by_first[begins[c]:begins[c + 1]]``. Of the
     vocabulary (V): ``heard_sounds`` (V, readings) and ``is_piece`` (V,), whether a Latin word goes on behind it.
-    ``left_out`` has a line for each hotword that cannot be used, to be shown to the user.
+    ``left_out``: the hotwords that are not among the W.
     """
 
     tokens: np.ndarray
@@ -43,7 +54,7 @@ class Lexicon:
     begins: np.ndarray
     heard_sounds: np.ndarray
     is_piece: np.ndarray
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -57,26 +68,32 @@ class Lexicon:
     def build(
         hotwords: Sequence[Hotword], token_list: Sequence[str], seg_dict: Mapping[str, Sequence[str]] | None = None
     ) -> Lexicon:
-        """``token_list``: the text of each token id. ``seg_dict``: the pieces of Latin words where the model's
-        own spelling is known; the others are cut greedily, the longest piece first.
+        """``token_list``: the text of each token id. ``seg_dict``: the pieces of Latin words (``latin_words``) where
+        the model's own spelling is known; the others are cut greedily, the longest piece first.
 
         Takes about 0.1 ms a word, and 0.5 s more the first time. Raises FatalError ``dependency_missing``.
         """
         ids = {token: index for index, token in enumerate(token_list)}
         spelled: list[Spelling] = []
         weights: list[float] = []
-        left_out: list[str] = []
+        left_out: list[LeftOut] = []
         for hotword in hotwords:
             try:
                 spelled.append(_spell(hotword.text, ids, seg_dict or {}))
                 weights.append(hotword.weight)
             except _CannotSpell as reason:
-                left_out.append(f"hotword {hotword.text} is left out: {reason}")
+                left_out.append(LeftOut(hotword.text, str(reason)))
         return _laid_out(spelled, weights, token_list, tuple(left_out))
 
 
+def latin_words(hotwords: Iterable[Hotword]) -> set[str]:
+    """The Latin words in them that are not said letter by letter, in lower case."""
+    runs = (run for hotword in hotwords for run in _RUN.findall(hotword.text))
+    return {run.lower() for run in runs if _LATIN.match(run) and not run.isupper()}
+
+
 def _laid_out(
-    spelled: Sequence[Spelling], weights: Sequence[float], token_list: Sequence[str], left_out: tuple[str, ...]
+    spelled: Sequence[Spelling], weights: Sequence[float], token_list: Sequence[str], left_out: tuple[LeftOut, ...]
 ) -> Lexicon:
     entries = sorted({entry for word in spelled for entry in word})
     columns = {entry: column for column, entry in enumerate(entries)}
@@ -123,8 +140,9 @@ def _pieces(run: str, ids: Mapping[str, int], seg_dict: Mapping[str, Sequence[st
     if run.isupper():
         return list(run.lower())
     word = run.lower()
-    if word in seg_dict:
-        return list(seg_dict[word])
+    known = seg_dict.get(word, ())
+    if known and all(piece in ids for piece in known):
+        return list(known)
     pieces: list[str] = []
     begin = 0
     while begin < len(word):
@@ -136,3 +154,13 @@ def _pieces(run: str, ids: Mapping[str, int], seg_dict: Mapping[str, Sequence[st
         begin, piece = found
         pieces.append(piece)
     return pieces
+
+
+def warn_of(left_out: Sequence[LeftOut], of: int) -> None:
+    """Say which hotwords cannot be used; ``of``: how many there are."""
+    for word, why in left_out[:MOST_WARNINGS]:
+        log.warning("hotword %s is left out: %s", word, why)
+    if len(left_out) > MOST_WARNINGS:
+        log.warning("… and %d more hotwords are left out", len(left_out) - MOST_WARNINGS)
+    if left_out and len(left_out) == of:
+        log.warning("the model can write none of the hotwords: nothing is listened for")

@@ -15,7 +15,7 @@ from common.errors import FatalError
 from common.settings.files import read_hotwords
 from common.settings.hotword_list import MAX_FILE_BYTES, MAX_LENGTH, MAX_WORDS, Hotword, parse_hotwords
 from common.text.hotword_rescoring import FLOOR, rescore, settle
-from common.text.hotword_spelling import BOOST, Lexicon
+from common.text.hotword_spelling import BOOST, LeftOut, Lexicon, latin_words
 
 TOKENS = ["<blank>", "<s>", "</s>", *"王伟炜张静敬竟说目的墓地第弟银行人北京大学背景一在们好", *"ustvb"]
 TOKENS += ["blue@@", "too@@", "th", "py@@", "thon", "good", "i@@", "phone", "<unk>"]
@@ -153,6 +153,14 @@ class TestSpelling:
         lexicon = Lexicon.build([Hotword("bluetooth")], TOKENS, seg_dict={"bluetooth": ["blue@@", "thon"]})
         assert [TOKENS[lexicon.tokens[column]] for column in lexicon.words[0]] == ["blue@@", "thon"]
 
+    def test_a_spelling_that_is_not_in_the_model_s_tokens_is_not_used(self) -> None:
+        lexicon = Lexicon.build([Hotword("python")], TOKENS, seg_dict={"python": ["p@@", "ython"]})
+        assert [TOKENS[lexicon.tokens[column]] for column in lexicon.words[0]] == ["py@@", "thon"]
+
+    def test_latin_words_are_those_that_the_model_may_spell_its_own_way(self) -> None:
+        texts = ["Python", "USB", "王炜", "good iPhone", "北京bluetooth", "it's", "C#", "I"]
+        assert latin_words(map(Hotword, texts)) == {"python", "good", "iphone", "bluetooth", "it's"}
+
     @pytest.mark.parametrize(
         ("word", "why"),
         [
@@ -165,7 +173,7 @@ class TestSpelling:
     )
     def test_a_word_that_cannot_be_used_is_left_out_and_named(self, word: str, why: str) -> None:
         lexicon = lexicon_of(f"{word} 张敬")
-        assert lexicon.left_out == (f"hotword {word} is left out: {why}",)
+        assert lexicon.left_out == (LeftOut(word, why),)
         assert len(lexicon) == 1
 
     def test_the_weight_scales_the_boost_and_20_is_the_default(self) -> None:
