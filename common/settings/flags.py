@@ -128,7 +128,8 @@ class CommonConfig:
 
     hotwords: tuple[Hotword, ...] = setting(
         (),
-        "words to listen for, between blanks; @FILE: one a line, with an optional weight from 1 to 100 behind it",
+        "words to listen for, between blanks or commas;"
+        " @FILE: one a line, with an optional weight from 1 to 100 behind it",
         parse_hotwords,
         "recognition",
         metavar="WORDS|@FILE",

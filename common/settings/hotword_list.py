@@ -18,6 +18,7 @@ MAX_LENGTH = 40  # characters: room for a phrase of English words
 MAX_WORDS = 10_000
 MAX_FILE_BYTES = 2_000_000
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+_BETWEEN_WORDS = re.compile(r"[\s,，、;；]+")
 _COMMENT = re.compile(r"(^|\s)#.*")
 
 
@@ -32,7 +33,7 @@ class Hotword:
 def parse_hotwords(name: str, value: Any) -> tuple[Hotword, ...]:
     """The hotwords in ``value``, each once, with the weight it was given last.
 
-    ``"词 词"``: words between blanks. A list or tuple of strings: each as a line of a file, without comments.
+    ``"词 词"``: words between blanks or commas. A list or tuple of strings: each as a line of a file, without comments.
     Hotwords in it are left as they are. ``name`` is what messages call the setting.
 
     Raises FatalError ``config_invalid``.
@@ -55,7 +56,10 @@ def _each_once(lines: Iterable[tuple[str, Any]]) -> tuple[Hotword, ...]:
 
 
 def _words_of_line(name: str, line: str) -> Iterator[tuple[str, str]]:
-    for word in line.split():
+    words = [word for word in _BETWEEN_WORDS.split(line) if word]
+    if line.strip() and not words:
+        raise bad_setting(f"{name} has no word in it, only {line.strip()[:20]!r}")
+    for word in words:
         if _NUMBER.fullmatch(word):
             raise bad_setting(f"{name}: {word} is no word; weights are written in a file, a word a line: {name} @FILE")
         yield name, word

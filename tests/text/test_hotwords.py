@@ -57,6 +57,10 @@ class TestReading:
     def test_words_between_blanks(self) -> None:
         assert parse_hotwords("--hotwords", " 王炜  张敬 ") == (Hotword("王炜"), Hotword("张敬"))
 
+    @pytest.mark.parametrize("line", ["王炜,张敬", "王炜，张敬", "王炜、张敬", "王炜;张敬；", "，王炜 ， 张敬、"])
+    def test_commas_part_words_as_blanks_do(self, line: str) -> None:
+        assert parse_hotwords("--hotwords", line) == (Hotword("王炜"), Hotword("张敬"))
+
     def test_a_file_has_a_word_a_line_with_weights_comments_and_a_byte_order_mark(self, tmp_path: Path) -> None:
         file = tmp_path / "words.txt"
         content = "\ufeff王炜\r\n\n# names\n阿里巴巴 20\nhello world 40  # a phrase\n  C# 5\nＰｙｔｈｏｎ\n王炜 30\n"
@@ -96,6 +100,8 @@ class TestReading:
         ("value", "said"),
         [
             ("王炜 20", "20 is no word; weights are written in a file"),
+            ("王炜，20", "20 is no word; weights are written in a file"),
+            ("，、;", "--hotwords has no word in it"),
             (7, 'must be "WORD WORD", "@FILE" or a list of words, not 7'),
             ([7], "entry 1: 7 is no string"),
             (["王炜", ""], "entry 2: '' is no word"),
