@@ -230,3 +230,11 @@ def test_a_value_nested_as_deep_as_json_goes_is_refused_and_ends_nothing() -> No
         with pytest.raises(FatalError) as refused:
             checked_fields(BY_KIND["set"], {"hotwords": value})
         assert refused.value.error_code == "control_invalid"
+
+
+def test_set_answers_which_hotwords_the_model_cannot_write() -> None:
+    control, _, _ = controlled()
+    [ack] = answer(control, "set", hotwords=["甲乙", "鑫鑫", "丙丁"])
+    assert isinstance(ack, Ack) and (ack.ok, ack.details) == (True, (("left_out", ("鑫鑫",)),))
+    [ack] = answer(control, "set", hotwords=["甲乙"])
+    assert isinstance(ack, Ack) and (ack.ok, ack.details) == (True, ())

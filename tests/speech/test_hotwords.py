@@ -8,7 +8,8 @@ from typing import Collection, Mapping, Sequence
 import pytest
 
 from common.settings.hotword_list import Hotword
-from common.speech.service import MOST_WARNINGS, Service
+from common.speech.service import Service
+from common.text.hotword_spelling import MOST_WARNINGS
 from common.wire.events import Final
 from tests.speech.scripted import TOKENS, ScriptedEngine, events_of, service
 
