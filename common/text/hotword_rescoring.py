@@ -7,6 +7,9 @@ For every hotword and every place where it could stand,
 and the words with a gain replace what was heard, the greatest gain first, none over another. A token that sounds
 like the one heard costs less than the model says, a stranger more: which of several homophones to write, the model
 has learnt from texts in which the user's words are rare; what was said, it knows. No token is put in or taken out.
+
+Tokens of a word that were heard as they are speak for it, but only so much (``LENT``): else a long word would override
+whatever was heard in one place of it, and 四月十号 would be found in every 四月四号.
 """
 
 from __future__ import annotations
@@ -19,14 +22,15 @@ from common.text.hotword_sound import SILENT, syllable
 from common.text.hotword_spelling import Lexicon
 
 # What a hotword's token costs in the place of another one, in nats. "By the model": how much less likely it is than
-# what was heard. Measured by tests/accuracy/test_hotwords.py on the demo model: 227 hotwords that sound like commoner
-# words, none found without the list, 212 with it; 2 of 293 sentences without a hotword changed by a list of 100.
+# what was heard. Measured by tests/accuracy/test_hotwords.py on the demo model: 150 hotwords that sound like commoner
+# words, none found without the list, 149 with it; 2 of 300 sentences without a hotword changed by a list of 100.
 HOMOPHONE_COST = 3.0  # the most that one costs which sounds the same: less than the boost, whatever the model says
 OTHER_TONE = 2.0  # on top, if only the tone is another, …
 OTHER_TONE_COST = 9.0  # … but no more than this: too much for a word of two, or 时间 would become 世间
 STRANGER = 5.0  # on top, if it sounds otherwise: in unclear speech the model finds many tokens nearly as likely
 FLOOR = 6.0  # by the model: a stranger less likely than this stands nowhere, however long or heavy the word
 TIE = 1e-3  # of the cost by the model is kept above a limit, so that it chooses among hotwords that sound alike
+LENT = 1  # boosts that the unchanged tokens of a word lend to those that it changes
 IMPOSSIBLE = 50.0  # by the model, at the most: in half precision a posterior may be 0
 
 Rows = Union[np.ndarray, Sequence[np.ndarray]]
@@ -122,14 +126,19 @@ def _places(heard: np.ndarray, log_posteriors: Rows, lexicon: Lexicon, first: in
     begin = lexicon.begins[column]
     owner, rank = _expanded(begin, lexicon.begins[column + 1] - begin)
     start, word = row[owner], lexicon.by_first[rank]
-    gain = lexicon.boosts[word].copy()
+    cost = np.zeros(len(word))
+    changed = np.zeros(len(word), dtype=np.int64)
     for offset in range(lexicon.longest):
         inside = (start + offset < len(costs)) & (lexicon.lengths[word] > offset)
-        gain[inside] -= costs[start[inside] + offset, lexicon.words[word[inside], offset]]
-        keep = gain > 0
-        word, start, gain = word[keep], start[keep], gain[keep]
-    start = start + low
-    places = _Places(word, start, start + lexicon.lengths[word], gain)
+        here = costs[start[inside] + offset, lexicon.words[word[inside], offset]]
+        cost[inside] += here
+        changed[inside] += here > 0
+        keep = cost < lexicon.boosts[word]
+        word, start, cost, changed = word[keep], start[keep], cost[keep], changed[keep]
+    end = start + lexicon.lengths[word]
+    changed += np.maximum(0, end - len(costs))  # what has not been heard yet may be otherwise
+    enough = cost < lexicon.boosts[word] / lexicon.lengths[word] * (changed + LENT)
+    places = _Places(word, start + low, end + low, lexicon.boosts[word] - cost).where(enough)
     return places.where((places.end > first) & ~_cuts_a_latin_word(heard, places, lexicon))
 
 

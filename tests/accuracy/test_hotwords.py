@@ -18,6 +18,7 @@ from common.settings.hotword_list import parse_hotwords
 from common.text.hotword_rescoring import rescore, settle
 from common.text.hotword_spelling import Lexicon
 from common.text.tokens_to_words import render
+from tests.audio import DEMO_SPEECH, read
 from tools.train.grammar import Sentence, sentences
 from tools.train.lexicon import HOMOPHONES, words
 from tools.train.speak import TRAINING_VOICES, available, in_room, random_manner, speak
@@ -95,6 +96,24 @@ def lexicon_of(recorder: Recorder, words: tuple[str, ...]) -> Lexicon:
     lexicon = Lexicon.build(parse_hotwords("hotwords", words), recorder.token_list)
     assert not lexicon.left_out
     return lexicon
+
+
+@pytest.mark.parametrize(
+    ("recording", "hotword", "heard"),
+    [
+        ("single04", "订一张", "订一张周末去香港的船票"),  # the example of the manual: 定一张 without it
+        ("single03", "沈兵", "沈兵说路上堵车"),
+        ("single01", "四月十号", "四月四号是星期几"),  # what was heard clearly stays
+        ("single01", "四月四日", "四月四号是星期几"),
+        ("single01", "四月七号", "四月四号是星期几"),
+    ],
+)
+def test_a_hotword_of_ordinary_weight_is_found_and_overrides_nothing_that_was_heard_clearly(
+    recorder: Recorder, recording: str, hotword: str, heard: str
+) -> None:
+    found = recorder(heard, read(DEMO_SPEECH / f"{recording}.wav"))
+    after = rescore(found.tokens, found.rows, lexicon_of(recorder, (hotword,)))
+    assert render([recorder.token_list[token] for token in after]) == heard
 
 
 @pytest.mark.full

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from common.engines.model_folder import read_folder
 from common.settings.command_line import flag_of
-from common.settings.flags import SliceConfig, StreamingConfig
+from common.settings.flags import DEMO_MODEL, SliceConfig, StreamingConfig
+from common.settings.hotword_list import parse_hotword_file, parse_hotwords
+from common.text.hotword_spelling import Lexicon
 from common.wire.command_table import BY_TYPE
 from tests.audio import ROOT
 
@@ -57,6 +60,17 @@ def error_codes() -> set[str]:
 
 def cells_of(row: str) -> list[str]:
     return [cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]]
+
+
+@pytest.mark.parametrize("document", READMES + MANUALS)
+def test_the_demo_model_can_write_every_hotword_of_the_examples(document: str) -> None:
+    content = read(document)
+    lines = re.findall(r'--hotwords "([^"@]+)"', content)
+    files = re.findall(r"hotwords\.txt.*?```text\n(.*?)```", content, re.S)
+    words = [word for line in lines for word in parse_hotwords("--hotwords", line)]
+    words += [word for file in files for word in parse_hotword_file("hotwords.txt", file.encode("utf-8"))]
+    assert len(words) > 3 or document in READMES
+    assert Lexicon.build(words, read_folder(DEMO_MODEL).tokens).left_out == ()
 
 
 def table_row(document: str, first_cell: str) -> list[str]:

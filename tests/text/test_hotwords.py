@@ -17,7 +17,7 @@ from common.settings.hotword_list import MAX_FILE_BYTES, MAX_LENGTH, MAX_WORDS, 
 from common.text.hotword_rescoring import FLOOR, rescore, settle
 from common.text.hotword_spelling import BOOST, LeftOut, Lexicon, latin_words
 
-TOKENS = ["<blank>", "<s>", "</s>", *"王伟炜张静敬竟说目的墓地第弟银行人北京大学背景一在们好", *"ustvb"]
+TOKENS = ["<blank>", "<s>", "</s>", *"王伟炜张静敬竟说目的墓地第弟银行人北京大学背景一在们好经", *"ustvb"]
 TOKENS += ["blue@@", "too@@", "th", "py@@", "thon", "good", "i@@", "phone", "<unk>"]
 IDS = {token: index for index, token in enumerate(TOKENS)}
 UNLIKELY = -11.0
@@ -216,6 +216,26 @@ class TestRescoring:
 
     def test_two_strangers_are_no_word_of_two(self) -> None:
         assert written("说们", "张敬", {0: {"张": -0.5}, 1: {"敬": -0.5}}) == "说们"
+
+    @pytest.mark.parametrize("word", ["北京大学", "人北京大学"])
+    def test_a_long_word_does_not_override_one_character_that_was_heard_clearly(self, word: str) -> None:
+        heard = word.replace("大", "第")
+        at = heard.index("第")
+        assert written(heard, word, {at: {"大": -3.5}}) == heard  # not far off, and still clearly another
+        assert written(heard, word, {at: {"大": -2.5}}) == word  # it may have been this one
+
+    def test_a_long_word_does_not_override_another_tone_that_was_heard_clearly(self) -> None:
+        assert written("北经大学", "北京大学") == "北京大学"  # the same tone
+        assert written("背京大学", "北京大学", {0: {"北": -8.0}}) == "背京大学"
+        assert written("背京大学", "北京大学", {0: {"北": -4.0}}) == "北京大学"
+
+    def test_a_weight_above_the_ordinary_overrides_more(self) -> None:
+        tokens, rows = posteriors("北京第学", {2: {"大": -5.0}})
+        for weight, found in ((20, "北京第学"), (40, "北京大学")):
+            assert text(rescore(tokens, rows, Lexicon.build([Hotword("北京大学", weight)], TOKENS))) == found
+
+    def test_several_homophones_are_rewritten_in_a_long_word(self) -> None:
+        assert written("王伟张静", "王炜张敬") == "王炜张敬"
 
     def test_no_weight_lifts_a_word_over_the_floor(self) -> None:
         tokens, rows = posteriors("张们", {1: {"敬": -FLOOR - 1}})
