@@ -6,6 +6,7 @@ tools/train/lexicon.py), so that it writes the commoner one: what a large model 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Callable, Iterator
 
@@ -38,6 +39,8 @@ OTHERS = (  # names, places and nouns, some close to words of the grammar: 体�
     ),
 )
 CHUNK = (5, 10, 5)
+DIGITS = "一二三四五六七八九十"
+DATE = re.compile(f"[{DIGITS}]+月[{DIGITS}]+号")
 SENTENCES = 150
 
 
@@ -160,3 +163,25 @@ def test_sentences_without_a_hotword_stay_as_they_are(recorder: Recorder) -> Non
             sentences_changed.append(f"{found.text}: {texts[0]} → {texts[1]}")
     print(f"\n{len(sentences_changed)} of {len(chosen)} sentences changed; {waited} of {tokens} tokens waited a chunk")
     assert len(sentences_changed) <= 0.01 * len(chosen), "\n".join(sentences_changed)
+
+
+@pytest.mark.full
+def test_a_date_that_was_heard_is_not_overridden_by_another_that_is_listed(recorder: Recorder) -> None:
+    """One digit of the date is another in the hotword; ordinary weight."""
+    token_list = recorder.token_list
+    chosen = [each for each in sentences("test", 10 * SENTENCES, seed=11) if DATE.search(each.text)]
+    tried, overridden = 0, []
+    for found in decoded(recorder, chosen[:60]):
+        text = render([token_list[token] for token in found.tokens])
+        date = DATE.search(text)
+        if date is None or date.group() not in found.text:
+            continue
+        for place, said in enumerate(date.group()):
+            for digit in DIGITS if said in DIGITS else "":
+                word = date.group()[:place] + digit + date.group()[place + 1 :]
+                after = rescore(found.tokens, found.rows, lexicon_of(recorder, (word,)))
+                tried += digit != said
+                if after != found.tokens:
+                    overridden.append(f"{text}: {word}")
+    print(f"\n{len(overridden)} of {tried} listed dates override another that was heard")
+    assert tried > 500 and len(overridden) <= 0.01 * tried, "\n".join(overridden)
