@@ -52,10 +52,17 @@ def _imports(name: str) -> str:
     return "imports"
 
 
+def _openvino(_name: str) -> str:
+    from common.engines.openvino.package import openvino
+
+    openvino()
+    return "imports"
+
+
 PROBES: dict[str, Callable[[str], str]] = {  # each imports its package and says what it found
     "numpy": _imports,
     "torch": _torch,
-    "openvino": _imports,
+    "openvino": _openvino,
     "torchaudio": _imports,
     "kaldi-native-fbank": _imports,
     "funasr": _funasr,

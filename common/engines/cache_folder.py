@@ -1,14 +1,24 @@
-"""The folder of this program in the user's cache."""
+"""The folder of this program in the user's cache, one beside it that others have filled, and what is not finished."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import sys
 from pathlib import Path
+from typing import Iterator
+
+SHARED = "FUNASR_STREAMING_SHARED_CACHE"  # a folder that another user or machine prepared; it is only read
+
+_unfinished: set[Path] = set()  # folders that this process is filling
 
 
 def cache_root() -> Path:
-    """The user's cache folder for this program, made for the user alone."""
+    """The user's cache folder for this program, made for the user alone.
+
+    Raises OSError, or RuntimeError for a user without a home, where there can be none.
+    """
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
     elif sys.platform == "darwin":
@@ -18,3 +28,29 @@ def cache_root() -> Path:
     root = Path(base) / "funasr-streaming"
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     return root
+
+
+def shared_root() -> Path | None:
+    """A copy of somebody's cache folder, or None if nobody named one."""
+    named = os.environ.get(SHARED)
+    return Path(named) if named else None
+
+
+@contextlib.contextmanager
+def unfinished(folder: Path) -> Iterator[None]:
+    """``folder`` is filled while ``with`` lasts, and does not outlive it."""
+    _unfinished.add(folder)
+    try:
+        yield
+    finally:
+        _unfinished.discard(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_unfinished() -> None:
+    """What this process is making and will not finish. For whoever ends it without unwinding, from any thread."""
+    for folder in list(_unfinished):
+        gone = folder.with_name(folder.name + "-gone")  # so that the thread that fills it finds it no more
+        with contextlib.suppress(OSError):
+            os.rename(folder, gone)
+            shutil.rmtree(gone, ignore_errors=True)

@@ -83,6 +83,11 @@ class Checkpoint(Mapping[str, np.ndarray]):
     def __len__(self) -> int:
         return len(self.stored)
 
+    def check(self) -> None:
+        """Read every tensor. Raises FatalError ``model_load_failed``."""
+        for _ in self.values():
+            pass
+
     def _read(self, stored: Stored) -> np.ndarray:
         numbers = np.empty(stored.span, stored.kind)
         with self.path.open("rb") as file:

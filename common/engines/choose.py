@@ -6,10 +6,11 @@ import functools
 import importlib.util
 import logging
 import time
+from dataclasses import replace
+from typing import Callable
 
-from common.engines.checkpoint import checked_state
 from common.engines.device import choose_device
-from common.engines.geometry import Geometry, tensor_shapes
+from common.engines.geometry import Geometry
 from common.engines.hub import find_model
 from common.engines.model_folder import ModelFiles, failed
 from common.engines.seam import Engine
@@ -21,29 +22,34 @@ from common.units import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 
+Progress = Callable[[float], None]
+
 DEMO_NOTICE = (
     "demo: a small model that knows the sentences of its grammar and espeak-ng's voices and nothing else; people come"
     " out as noise. It shows that the installation works."
 )
-SAME_TOKENS = 0.99  # of int8 against single precision: below it auto takes the latter
 
 
-def load_engine(config: ModelConfig) -> Engine:
-    """The engine and the model that ``config`` asks for, warmed up by one real inference.
+def load_engine(config: ModelConfig, progress: Progress = lambda _: None) -> Engine:
+    """The engine and the model that ``config`` asks for, warmed up by one real inference. ``progress`` is told which
+    part of a preparation is done, from 0 to 1, if there is one.
 
     Raises FatalError: ``model_load_failed`` for the folder or the download, ``dependency_missing`` for a package,
     ``config_invalid`` for a device that this machine does not have or that the engine does not run on.
     """
     begin = time.monotonic()
     device = choose_device(config.device)
-    if config.engine == "openvino" and device != "cpu":
-        raise bad_setting(f"--engine openvino runs on the CPU, not on {device}: add --device cpu")
+    for asked in ("engine openvino", "precision int8"):
+        setting, value = asked.split()
+        if getattr(config, setting) == value and device != "cpu":
+            raise bad_setting(f"--{asked} runs on the CPU, not on {device}: add --device cpu")
     files = find_model(config)
     if config.demo:
         log.warning(DEMO_NOTICE)
-    name, engine = _automatic(config, files, device) if config.engine == "auto" else _asked(config, files, device)
+    name, engine = _loaded(config, files, device, progress)
     took = time.monotonic() - begin
-    log.info("%s on %s by %s, %d threads, ready after %.1f s", files.folder, device, name, config.threads, took)
+    what = f"{name} ({getattr(engine, 'precision', 'float32')})"
+    log.info("%s on %s by %s, %d threads, ready after %.1f s", files.folder, device, what, config.threads, took)
     engine.spellings = functools.partial(read_spellings, files.path("seg_dict"))
     engine.about = (
         ("model", str(files.folder)),
@@ -55,55 +61,37 @@ def load_engine(config: ModelConfig) -> Engine:
     return engine
 
 
-def _asked(config: ModelConfig, files: ModelFiles, device: str) -> tuple[str, Engine]:
-    if config.engine == "openvino":
-        engine, agreement = _openvino(config, files, least=0.0)
-        assert engine is not None
-        if agreement < SAME_TOKENS:
-            log.warning("int8 gives %.1f %% of the tokens of single precision; --engine torch", 100 * agreement)
-        return "openvino", engine
-    return config.engine, (_torch if config.engine == "torch" else _funasr)(config, files, device)
+def _loaded(config: ModelConfig, files: ModelFiles, device: str, progress: Progress) -> tuple[str, Engine]:
+    """OpenVINO on a CPU, else torch; FunASR for what only it computes."""
+    if config.engine == "funasr" or (config.engine == "auto" and not _is_ours(files)):
+        from common.engines.funasr.engine import load_funasr
+
+        return "funasr", load_funasr(config, files, device)
+    geometry = geometry_of(files)
+    if config.engine == "openvino" or config.precision == "int8":
+        from common.engines.openvino.load import load_openvino
+
+        return "openvino", load_openvino(config, files, geometry, progress)
+    if config.engine == "auto" and device == "cpu" and importlib.util.find_spec("openvino") is not None:
+        try:
+            return _loaded(replace(config, engine="openvino"), files, device, progress)
+        except FatalError as error:
+            if error.error_code == "model_load_failed" or importlib.util.find_spec("torch") is None:
+                raise
+            log.warning("torch decodes, five times slower: %s", error)
+    import_or_explain("torch")
+    from common.engines.torch_engine import load_torch
+
+    return "torch", load_torch(config, files, geometry, device)
 
 
-def _automatic(config: ModelConfig, files: ModelFiles, device: str) -> tuple[str, Engine]:
-    """OpenVINO on a CPU where its int8 text is the same, else torch; FunASR for what only it computes."""
+def _is_ours(files: ModelFiles) -> bool:
     try:
         Geometry.of(files.config, len(files.tokens))
     except ValueError as error:
         log.warning("%s", error)
-        return "funasr", _funasr(config, files, device)
-    if device == "cpu" and importlib.util.find_spec("openvino") is not None:
-        try:
-            engine, agreement = _openvino(config, files, least=SAME_TOKENS)
-        except FatalError as error:
-            if error.error_code == "model_load_failed":
-                raise
-            log.warning("%s", error)
-        else:
-            if engine is not None:
-                return "openvino", engine
-            log.warning("int8 gives %.1f %% of the tokens of single precision: torch decodes", 100 * agreement)
-    return "torch", _torch(config, files, device)
-
-
-def _funasr(config: ModelConfig, files: ModelFiles, device: str) -> Engine:
-    from common.engines.funasr.engine import load_funasr
-
-    return load_funasr(config, files, device)
-
-
-def _torch(config: ModelConfig, files: ModelFiles, device: str) -> Engine:
-    import_or_explain("torch")
-    from common.engines.torch_engine import load_torch
-
-    geometry = geometry_of(files)
-    return load_torch(config, files, geometry, checked_state(files.path("model.pt"), tensor_shapes(geometry)), device)
-
-
-def _openvino(config: ModelConfig, files: ModelFiles, least: float) -> tuple[Engine | None, float]:
-    from common.engines.openvino.load import load_openvino
-
-    return load_openvino(config, files, geometry_of(files), least)
+        return False
+    return True
 
 
 def geometry_of(files: ModelFiles) -> Geometry:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, Tuple
 
+EPSILON = 1e-12  # of every layer normalisation (transformer/layer_norm.py)
+
 
 @dataclass(frozen=True)
 class Geometry:

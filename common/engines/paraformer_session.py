@@ -24,6 +24,7 @@ class ParaformerEngine:
         self.token_list = token_list
         self.about: tuple[tuple[str, Any], ...] = ()
         self.spellings: Spellings = lambda _words: {}
+        self.precision = "float32"  # or int8
 
     def configured(self, config: ModelConfig) -> ParaformerEngine:
         """The same loaded network with the chunk size and the look-backs of ``config``; not on OpenVINO, whose graphs

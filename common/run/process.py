@@ -9,6 +9,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, NoReturn
 
+from common.engines.cache_folder import remove_unfinished
 from common.errors import EXIT_OK
 from common.run.state import RunState
 from common.run.statistics import Stats
@@ -88,6 +89,7 @@ class Process:
         try:
             self.output.check()
         except ReaderGone:
+            remove_unfinished()
             os._exit(EXIT_OK)
         except StdoutFailed:
             pass
@@ -102,6 +104,7 @@ class Process:
                 self.output.write(ErrorEvent(uuid.uuid4().hex, "audio_overflow", message))
             self.tell_end(EXIT_OK)
             self.output.close(timeout=LAST_LINE_SEC)
+        remove_unfinished()
         os._exit(EXIT_OK)
 
     def tell_end(self, exit_status: int) -> None:

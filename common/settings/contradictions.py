@@ -9,10 +9,12 @@ from common.errors import bad_setting
 
 def check_together(config: Any) -> None:
     """Raises FatalError ``config_invalid`` for settings that contradict each other."""
+    if config.precision == "int8" and config.engine in ("torch", "funasr"):
+        raise bad_setting(f"--precision int8 with --engine {config.engine}, which computes in float32")
     if config.input == "-" and config.channel > config.channels:
         raise bad_setting(f"--channel {config.channel} of a stream with --channels {config.channels}")
     if config.input in ("-", "jsonl", "mic") and config.realtime:
-        raise bad_setting("--realtime paces a file; every other input paces itconfig")
+        raise bad_setting("--realtime paces a file; every other input paces itself")
     if config.input == "-" and config.control == "on":
         raise bad_setting("--control on: stdin carries the audio of --input -; --input jsonl takes both")
     if config.start_paused and config.input not in (None, "mic", "jsonl"):

@@ -41,11 +41,18 @@ class CommonConfig:
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps", device_name, "model")
     engine: str = setting(
         "auto",
-        "what decodes: openvino (int8, CPU), torch (single precision, any device), funasr (FunASR's own loop),"
-        " auto: openvino on a CPU if its text is the same, else torch",
+        "what decodes: openvino (CPU), torch (any device), funasr (its own loop), auto: openvino on a CPU, else torch",
         one_of("auto", "openvino", "torch", "funasr"),
         "model",
         metavar="ENGINE",
+    )
+    precision: str = setting(
+        "auto",
+        "of openvino's weights: int8, float32 (half as fast), auto: int8 if it gives this model's text; torch and"
+        " funasr compute in float32",
+        one_of("auto", "int8", "float32"),
+        "model",
+        metavar="PRECISION",
     )
     threads: int = setting(2, "CPU threads for inference", number_in(1, 256, "threads"), "model", metavar="N")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from common.engines.memory import give_back_what_is_free
+from common.engines.openvino.package import openvino
 from common.errors import FatalError, describe
 from common.packages import INSTALL
 from common.units import VAD_FRAME_SAMPLES
@@ -23,11 +24,10 @@ class OpenvinoVad:
     """Silero VAD on one CPU thread. It remembers the stream, so every frame must pass through it in order."""
 
     def __init__(self) -> None:
-        import openvino
-
-        model = openvino.Core().read_model(str(_model_path("silero_vad_openvino_16k.onnx")))
+        core = openvino().Core()
+        model = core.read_model(str(_model_path("silero_vad_openvino_16k.onnx")))
         settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-        self._request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+        self._request = core.compile_model(model, "CPU", settings).create_infer_request()
         self._remembered: tuple[np.ndarray, np.ndarray]
         self.reset()
         del model

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+import importlib.util
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -15,7 +17,7 @@ from common.settings.flags import DEMO_MODEL, StreamingConfig
 from common.units import LFR_FRAME_SAMPLES
 from tests.audio import recordings_of_many_lengths
 from tools.random_model.make_random_model import make
-from tools.verify.funasr_loop import NEAR_TIE, FunasrLoop, padded_as_finish_does
+from tools.verify.funasr_loop import NEAR_TIE, Decoded, FunasrLoop, padded_as_finish_does
 
 CHUNK_SIZES = [(0, 10, 5), (0, 8, 4), (5, 10, 5)]
 LOOK_BACKS = [(4, 1), (0, 0)]
@@ -24,32 +26,59 @@ SAME_LOG_PROB = 1e-3
 REAL_GEOMETRY = Path(__file__).resolve().parents[2] / ".cache" / "random-model"
 
 ENGINES = [
-    pytest.param(("demo", "funasr"), id="demo-model-funasr"),
-    pytest.param(("demo", "torch"), id="demo-model-torch"),
-    pytest.param(("random", "funasr"), id="random-weights-real-geometry-funasr", marks=pytest.mark.full),
-    pytest.param(("random", "torch"), id="random-weights-real-geometry-torch", marks=pytest.mark.full),
+    *[pytest.param(("demo", engine), id=f"demo-model-{engine}") for engine in ("funasr", "torch", "openvino")],
+    *[
+        pytest.param(("random", engine), id=f"random-weights-real-geometry-{engine}", marks=pytest.mark.full)
+        for engine in ("funasr", "torch", "openvino")
+    ],
 ]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An engine and FunASR's own loop on the same model."""
+    """An engine in single precision and FunASR's own loop on the same model."""
 
+    config: StreamingConfig
     engine: Any
-    reference: FunasrLoop
 
     def view(self, **settings: Any) -> Engine:
-        """The engine with other settings, its model loaded once."""
-        return self.engine.configured(StreamingConfig(**settings))
+        """The engine with other settings, its model loaded once; OpenVINO's graphs are made for their settings."""
+        config = replace(self.config, **settings)
+        return load_engine(config) if config.engine == "openvino" else self.engine.configured(config)
+
+    def by_funasr(self, number: int, chunk_size: tuple[int, int, int], look_backs: tuple[int, int]) -> Decoded:
+        return by_funasr(str(self.config.model_dir), number, chunk_size, look_backs)
+
+
+@functools.lru_cache(maxsize=None)
+def funasr_loop(folder: str) -> FunasrLoop:
+    return FunasrLoop(Path(folder), threads=1 if folder == str(DEMO_MODEL) else 2)
+
+
+@functools.lru_cache(maxsize=None)
+def by_funasr(folder: str, number: int, chunk_size: tuple[int, int, int], look_backs: tuple[int, int]) -> Decoded:
+    """FunASR takes longest: what it decodes is compared with every engine."""
+    samples = recordings()[number]
+    return funasr_loop(folder).decode(padded_as_finish_does(samples, chunk_size[1] * 960), chunk_size, look_backs)
+
+
+@functools.lru_cache(maxsize=None)
+def recordings() -> list[np.ndarray]:
+    return recordings_of_many_lengths(RECORDINGS)
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     model, engine = request.param
+    if engine == "openvino" and importlib.util.find_spec("openvino") is None:
+        pytest.skip("OpenVINO needs Python 3.10 or newer")
     folder = DEMO_MODEL if model == "demo" else make(REAL_GEOMETRY)
     threads = 1 if model == "demo" else 2
-    config = StreamingConfig(model_dir=str(folder), device="cpu", engine=engine, threads=threads)
-    yield Pair(load_engine(config), FunasrLoop(folder))
+    settings = {"device": "cpu", "engine": engine, "precision": "float32", "threads": threads}
+    config = StreamingConfig(model_dir=str(folder), **settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield Pair(config, load_engine(config))
 
 
 def decode(engine: Engine, samples: np.ndarray, seed: int = 0, peek_chance: float = 0.0) -> Any:
@@ -75,8 +104,8 @@ def test_a_session_decodes_token_for_token_what_funasr_decodes(
         chunk_size=chunk_size, encoder_chunk_look_back=look_backs[0], decoder_chunk_look_back=look_backs[1]
     )
     compared = near_ties = 0
-    for number, samples in enumerate(recordings_of_many_lengths(RECORDINGS)):
-        expected = pair.reference.decode(padded_as_finish_does(samples, chunk_size[1] * 960), chunk_size, look_backs)
+    for number, samples in enumerate(recordings()):
+        expected = pair.by_funasr(number, chunk_size, look_backs)
         hypothesis = decode(engine, samples, seed=number)
         tokens = [engine.token_list[token] for token in hypothesis.tokens]
         assert len(tokens) == len(expected.tokens)
@@ -91,7 +120,7 @@ def test_a_session_decodes_token_for_token_what_funasr_decodes(
 
 def test_a_peek_never_changes_what_is_committed(pair: Pair) -> None:
     engine = pair.view()
-    for number, samples in enumerate(recordings_of_many_lengths(RECORDINGS)[::3]):
+    for number, samples in enumerate(recordings()[::3]):
         with_peeks = decode(engine, samples, seed=number, peek_chance=0.7)
         assert with_peeks == decode(engine, samples, seed=number)
 

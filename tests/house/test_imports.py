@@ -33,7 +33,7 @@ PURE = [  # no file, no clock, no thread, no package but numpy, themselves and i
 TOUCHES = {"io", "os", "queue", "select", "signal", "socket", "subprocess", "tempfile", "threading", "time"}
 HEAVY = {"torch", "openvino", "funasr", "sounddevice", "soundfile", "soxr", "modelscope", "huggingface_hub"}
 HEAVY |= {"yaml", "tqdm", "pypinyin", "jieba", "wetext", "kaldi_native_fbank"}
-ON_TORCH = {"engines.layers", "engines.torch_engine", "engines.openvino.build"}  # imported when torch is to compute
+ON_TORCH = {"engines.torch_ops", "engines.torch_engine"}  # imported when torch is to compute
 
 
 @functools.lru_cache(maxsize=None)

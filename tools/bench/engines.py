@@ -112,6 +112,7 @@ def config_of(job: Job) -> StreamingConfig:
         model_dir=job.model_dir,
         device="cpu",
         engine=job.engine,
+        precision="int8" if job.engine == "openvino" else "float32",
         threads=job.threads,
         chunk_size=job.chunk_size,
         encoder_chunk_look_back=job.look_backs[0],

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import collections
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +21,17 @@ from common.engines.checkpoint import checked_state  # noqa: E402
 from common.engines.choose import geometry_of  # noqa: E402
 from common.engines.geometry import tensor_shapes  # noqa: E402
 from common.engines.model_folder import read_folder  # noqa: E402
-from common.engines.openvino.network import DECODER, ENCODER, settings  # noqa: E402
+from common.engines.openvino.graphs import models, settings  # noqa: E402
+from common.engines.openvino.package import openvino  # noqa: E402
+from common.engines.openvino.weights import Weights, laid_out  # noqa: E402
 from common.engines.streaming_step import Shape  # noqa: E402
 from common.settings.flags import StreamingConfig  # noqa: E402
 from tools.random_model.make_random_model import make  # noqa: E402
 
 
-def profile(path: Path, runs: int) -> list[tuple[float, int, str]]:
+def profile(graph: Any, runs: int) -> list[tuple[float, int, str]]:
     """ms, how many, kind; the largest first."""
-    import openvino
-
-    options = {**settings(1), "WEIGHTS_PATH": str(path.with_suffix(".bin")), "PERF_COUNT": True}
-    compiled = openvino.Core().import_model(openvino.tensor_from_file(str(path)), "CPU", options)
+    compiled = openvino().Core().compile_model(graph, "CPU", {**settings(1), "PERF_COUNT": True})
     request: Any = compiled.create_infer_request()
     random = np.random.default_rng(0)
     inputs = {port.get_any_name(): random.normal(size=tuple(port.shape)).astype(np.float32) for port in compiled.inputs}
@@ -54,23 +52,19 @@ def profile(path: Path, runs: int) -> list[tuple[float, int, str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model-dir", help="a paraformer-zh-streaming folder; else random weights of its size")
+    parser.add_argument("--precision", choices=("int8", "float32"), default="int8")
     parser.add_argument("--runs", type=int, default=60)
     values = parser.parse_args()
-    from common.engines.openvino.build import write_graphs
-    from common.engines.torch_engine import tensors_of
-
     files = read_folder(Path(values.model_dir) if values.model_dir else make(ROOT / ".cache" / "random-model"))
     geometry = geometry_of(files)
-    shape = Shape.of(StreamingConfig(chunk_size=(0, 10, 5)))
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        weights = tensors_of(checked_state(files.path("model.pt"), tensor_shapes(geometry)))
-        write_graphs(geometry, shape, weights, folder, threads=1)
-        print("| | operation | how many | ms |\n|---|---|---|---|")
-        for half, name in (("encoder", ENCODER), ("decoder", DECODER)):
-            for took, count, kind in profile(folder / name, values.runs):
-                if took >= 0.1:
-                    print(f"| {half} | {kind} | {count} | {took:.1f} |")
+    shapes = tensor_shapes(geometry)
+    checkpoint = checked_state(files.path("model.pt"), shapes)
+    weights = Weights.in_memory(checkpoint, laid_out(shapes, int8=values.precision == "int8"), lambda _: None)
+    print("| | operation | how many | ms |\n|---|---|---|---|")
+    for graph in models(geometry, Shape.of(StreamingConfig(chunk_size=(0, 10, 5))), weights):
+        for took, count, kind in profile(graph, values.runs):
+            if took >= 0.1:
+                print(f"| {graph.get_friendly_name()} | {kind} | {count} | {took:.1f} |")
 
 
 if __name__ == "__main__":

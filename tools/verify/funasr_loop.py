@@ -36,13 +36,13 @@ class FunasrLoop:
     the scores it throws away are picked up on the way.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, threads: int = 2) -> None:
         from common.engines.funasr.build import import_automodel
 
         self._auto = import_automodel()(
             model=str(folder),
             device="cpu",
-            ncpu=2,
+            ncpu=threads,
             frontend_conf={"dither": 0.0},
             disable_update=True,
             disable_pbar=True,
