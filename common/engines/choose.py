@@ -7,11 +7,11 @@ import importlib.util
 import logging
 import time
 from dataclasses import replace
-from typing import Callable
 
 from common.engines.device import choose_device
 from common.engines.geometry import Geometry
 from common.engines.hub import find_model
+from common.engines.loading import Loading
 from common.engines.model_folder import ModelFiles, failed
 from common.engines.seam import Engine
 from common.engines.seg_dict import read_spellings
@@ -22,17 +22,14 @@ from common.units import SAMPLE_RATE
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[float], None]
-
 DEMO_NOTICE = (
     "demo: a small model that knows the sentences of its grammar and espeak-ng's voices and nothing else; people come"
     " out as noise. It shows that the installation works."
 )
 
 
-def load_engine(config: ModelConfig, progress: Progress = lambda _: None) -> Engine:
-    """The engine and the model that ``config`` asks for, warmed up by one real inference. ``progress`` is told which
-    part of a preparation is done, from 0 to 1, if there is one.
+def load_engine(config: ModelConfig, loading: Loading = Loading()) -> Engine:
+    """The engine and the model that ``config`` asks for, warmed up by one real inference.
 
     Raises FatalError: ``model_load_failed`` for the folder or the download, ``dependency_missing`` for a package,
     ``config_invalid`` for a device that this machine does not have or that the engine does not run on.
@@ -43,10 +40,10 @@ def load_engine(config: ModelConfig, progress: Progress = lambda _: None) -> Eng
         setting, value = asked.split()
         if getattr(config, setting) == value and device != "cpu":
             raise bad_setting(f"--{asked} runs on the CPU, not on {device}: add --device cpu")
-    files = find_model(config)
+    files = find_model(config, loading)
     if config.demo:
         log.warning(DEMO_NOTICE)
-    name, engine = _loaded(config, files, device, progress)
+    name, engine = _loaded(config, files, device, loading)
     took = time.monotonic() - begin
     what = f"{name} ({getattr(engine, 'precision', 'float32')})"
     log.info("%s on %s by %s, %d threads, ready after %.1f s", files.folder, device, what, config.threads, took)
@@ -61,20 +58,21 @@ def load_engine(config: ModelConfig, progress: Progress = lambda _: None) -> Eng
     return engine
 
 
-def _loaded(config: ModelConfig, files: ModelFiles, device: str, progress: Progress) -> tuple[str, Engine]:
+def _loaded(config: ModelConfig, files: ModelFiles, device: str, loading: Loading) -> tuple[str, Engine]:
     """OpenVINO on a CPU, else torch; FunASR for what only it computes."""
     if config.engine == "funasr" or (config.engine == "auto" and not _is_ours(files)):
         from common.engines.funasr.engine import load_funasr
 
+        loading.prepared()
         return "funasr", load_funasr(config, files, device)
     geometry = geometry_of(files)
     if config.engine == "openvino" or config.precision == "int8":
         from common.engines.openvino.load import load_openvino
 
-        return "openvino", load_openvino(config, files, geometry, progress)
+        return "openvino", load_openvino(config, files, geometry, loading)
     if config.engine == "auto" and device == "cpu" and importlib.util.find_spec("openvino") is not None:
         try:
-            return _loaded(replace(config, engine="openvino"), files, device, progress)
+            return _loaded(replace(config, engine="openvino"), files, device, loading)
         except FatalError as error:
             if error.error_code == "model_load_failed" or importlib.util.find_spec("torch") is None:
                 raise
@@ -82,6 +80,7 @@ def _loaded(config: ModelConfig, files: ModelFiles, device: str, progress: Progr
     import_or_explain("torch")
     from common.engines.torch_engine import load_torch
 
+    loading.prepared()
     return "torch", load_torch(config, files, geometry, device)
 
 

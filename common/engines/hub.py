@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from common.engines.loading import Loading
 from common.engines.model_folder import STREAMING, Kind, ModelFiles, read_folder
 from common.errors import EXIT_FATAL, FatalError, describe
 from common.settings.flags import DEMO_MODEL, CommonConfig
@@ -14,7 +15,7 @@ from common.settings.flags import DEMO_MODEL, CommonConfig
 log = logging.getLogger(__name__)
 
 
-def find_model(config: CommonConfig) -> ModelFiles:
+def find_model(config: CommonConfig, loading: Loading = Loading()) -> ModelFiles:
     """The folder that ``config`` asks for, downloaded if need be, and checked.
 
     Raises FatalError ``model_load_failed`` naming the file that is missing, damaged or foreign.
@@ -23,14 +24,15 @@ def find_model(config: CommonConfig) -> ModelFiles:
         return read_folder(Path(config.model_dir))
     if config.demo:
         return read_folder(DEMO_MODEL)
-    return read_folder(Path(cached_or_downloaded(config.hub)))
+    return read_folder(Path(cached_or_downloaded(config.hub, loading=loading)))
 
 
-def cached_or_downloaded(hub: str, kind: Kind = STREAMING) -> str:
+def cached_or_downloaded(hub: str, kind: Kind = STREAMING, loading: Loading = Loading()) -> str:
     """Path of the hub's model: from its cache without touching the network, else downloaded once."""
     cached = in_cache(hub, kind)
     if cached is not None:
         return str(cached)
+    loading.busy("downloading", 0.0)
     log.info("downloading %s (about %s, once)", kind.hub_names[hub], kind.size)
     try:
         return str(_snapshot_download(hub)(kind.hub_names[hub]))

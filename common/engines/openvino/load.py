@@ -20,6 +20,7 @@ import common.engines.openvino.weights as weights
 from common.engines.checkpoint import Checkpoint, checked_state
 from common.engines.features import Frontend
 from common.engines.geometry import Geometry, tensor_shapes
+from common.engines.loading import Loading
 from common.engines.memory import give_back_what_is_free
 from common.engines.model_folder import ModelFiles, failed
 from common.engines.openvino.cache import Cache, entry_of, key_of
@@ -43,20 +44,22 @@ BLOBS = ("encoder.blob", "decoder.blob")
 PARTS = {"weights": (0.0, 0.15), "single": (0.15, 0.65), "int8": (0.65, 0.85), "graphs": (0.85, 1.0)}  # of the time
 
 
-def load_openvino(config: ModelConfig, files: ModelFiles, geometry: Geometry, progress: Progress) -> ParaformerEngine:
+def load_openvino(config: ModelConfig, files: ModelFiles, geometry: Geometry, loading: Loading) -> ParaformerEngine:
     """The engine in the precision that ``config`` asks for, or that the verdict on int8 leaves; its ``precision``
-    says which. ``progress`` is told which part of a preparation is done, if there is one.
+    says which.
 
     Raises FatalError: ``dependency_missing`` without OpenVINO, ``model_load_failed`` for the checkpoint.
     """
     openvino()
-    job = _Job(config, files, geometry, progress)
+    job = _Job(config, files, geometry, lambda part: loading.busy("preparing", part))
     for last_try in (False, True):
         try:
             if not job.is_prepared():
                 with job.cache.alone(job.wait):
                     if not job.is_prepared():
                         return job.engine()
+            else:
+                loading.prepared()
             return job.engine()
         except FatalError:
             raise
