@@ -29,11 +29,10 @@ class Frontend:
 
     @classmethod
     def read(cls, conf: dict[str, Any], path: Path) -> Frontend:
-        """From config.yaml's ``frontend_conf`` and am.mvn (Kaldi nnet text), both checked by model_folder."""
-        mels = int(conf.get("n_mels", 80))
-        numbers = mean_and_variance(path.read_text(encoding="utf-8"), mels * STACKED)
-        shift, scale = (np.array(each, dtype=np.float32) for each in numbers)
-        return cls(mels, str(conf.get("window", "hamming")), shift, scale)
+        """From config.yaml's ``frontend_conf`` and the am.mvn at ``path``, both checked by model_folder."""
+        blocks = mean_and_variance(path.read_text(encoding="utf-8"))
+        shift, scale = (np.array(block, dtype=np.float32) for block in blocks)
+        return cls(int(conf.get("n_mels", 80)), str(conf.get("window", "hamming")), shift, scale)
 
     def online_fbank(self) -> Any:
         """A kaldi-native-fbank computer with the settings of FunASR's frontend."""

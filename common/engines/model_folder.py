@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping
 
-from common.engines.folder_numbers import check_counts, mean_and_variance
+from common.engines.folder_numbers import check_configuration, mean_and_variance, shown
+from common.engines.small_yaml import read_yaml
 from common.errors import FatalError, describe
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,14 @@ STREAMING = Kind(
     size="880 MB",
     instead="give a downloaded folder with --model-dir, or try --demo",
 )
+LARGEST = {  # bytes; the published files are a tenth of that at most. What is read whole must not fill the memory
+    "am.mvn": 1 << 20,
+    "config.yaml": 1 << 18,
+    "configuration.json": 1 << 20,
+    "tokens.json": 1 << 25,
+    "seg_dict": 1 << 26,
+    "jieba_usr_dict": 1 << 26,
+}
 AGAIN = "download the model again, or copy all of its files from a folder that works"
 
 
@@ -77,24 +85,42 @@ def read_folder(folder: Path, kind: Kind = STREAMING) -> ModelFiles:
             FileNotFoundError(f"no model folder {folder}"), f"check {kind.flag}, or leave it out to download the model"
         )
     for name in kind.files:
-        path = folder / name
-        if not path.is_file():
+        if not (folder / name).is_file():
             raise failed(FileNotFoundError(f"{name} is missing in {folder}"))
-        if path.stat().st_size == 0:
-            raise failed(ValueError(f"{path} is empty"))
+        if (folder / name).stat().st_size == 0:
+            raise failed(ValueError(f"{folder / name} is empty"))
+    _check_sizes(folder)
     conf = _read_config(folder / "config.yaml", kind)
     if "configuration.json" in kind.files:
         _read_json(folder / "configuration.json", dict)
     tokens = _read_json(folder / "tokens.json", list)
     if not all(isinstance(token, str) for token in tokens):
         raise failed(ValueError(f"{folder / 'tokens.json'} is not a list of tokens"))
-    _check_numbers(folder, kind, conf)
+    try:
+        check_configuration(conf, len(tokens), (folder / "model.pt").stat().st_size)
+    except ValueError as error:
+        raise failed(ValueError(f"{folder / 'config.yaml'}: {error}")) from error
+    if "am.mvn" in kind.files:
+        _check_mean_and_variance(folder / "am.mvn", conf)
     return ModelFiles(folder, conf, tokens)
+
+
+def _check_sizes(folder: Path) -> None:
+    for name, most in LARGEST.items():
+        size = (folder / name).stat().st_size if (folder / name).is_file() else 0
+        if size > most:
+            raise failed(ValueError(f"{folder / name} has {size:,} bytes, more than any model needs ({most:,})"))
+
+
+def _text(path: Path) -> str:
+    """What stands in a file, which may have grown since its size was checked. Raises OSError, ValueError."""
+    with path.open("rb") as file:
+        return file.read(LARGEST[path.name]).decode("utf-8")
 
 
 def _read_json(path: Path, kind: type) -> Any:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise failed(ValueError(f"{path} is damaged: {error}")) from error
     if not isinstance(content, kind):
@@ -104,10 +130,10 @@ def _read_json(path: Path, kind: type) -> Any:
 
 def _read_config(path: Path, kind: Kind) -> dict[str, Any]:
     """config.yaml, with the classes of ``kind``: any other name is refused."""
-    import yaml
-
     try:
-        conf = yaml.safe_load(path.read_text(encoding="utf-8"))
+        conf = read_yaml(_text(path))
+    except FatalError:
+        raise
     except Exception as error:  # of what is only half YAML its constructors raise whatever they meet
         raise failed(ValueError(f"{path} is damaged: {error}")) from error
     if not isinstance(conf, dict):
@@ -115,7 +141,7 @@ def _read_config(path: Path, kind: Kind) -> dict[str, Any]:
     for part, name in kind.classes.items():
         if conf.get(part) != name:
             raise failed(
-                ValueError(f"{path} describes another model: {part} is {reprlib.repr(conf.get(part))}, not {name!r}"),
+                ValueError(f"{path} describes another model: {part} is {shown(conf.get(part))}, not {name!r}"),
                 f"give {kind.flag} a {kind.name} folder",
             )
         if part not in ("model", "tokenizer") and not isinstance(conf.get(f"{part}_conf"), dict):
@@ -123,13 +149,12 @@ def _read_config(path: Path, kind: Kind) -> dict[str, Any]:
     return conf
 
 
-def _check_numbers(folder: Path, kind: Kind, conf: dict[str, Any]) -> None:
-    path = folder / "config.yaml"
+def _check_mean_and_variance(path: Path, conf: dict[str, Any]) -> None:
+    mels, frames = (conf["frontend_conf"].get(key, usual) for key, usual in (("n_mels", 80), ("lfr_m", 1)))
+    wanted = mels * frames
     try:
-        check_counts(conf, (folder / "model.pt").stat().st_size)
-        if "am.mvn" in kind.files:
-            path = folder / "am.mvn"
-            frontend = conf["frontend_conf"]
-            mean_and_variance(path.read_text(encoding="utf-8"), frontend.get("n_mels", 80) * frontend.get("lfr_m", 1))
+        found = [len(numbers) for numbers in mean_and_variance(_text(path))]
     except (OSError, ValueError) as error:
         raise failed(ValueError(f"{path} is damaged: {error}")) from error
+    if found != [wanted, wanted]:
+        raise failed(ValueError(f"{path} holds {found} values, the model needs [{wanted}, {wanted}]"))

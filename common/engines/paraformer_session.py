@@ -7,6 +7,7 @@ from typing import Any, Sequence
 import numpy as np
 
 from common.engines.features import Features, Frontend
+from common.engines.model_folder import failed
 from common.engines.quiet import quiet_noise
 from common.engines.seam import SHORTEST_LAST_PIECE, Hypothesis, Spellings
 from common.engines.streaming_step import Network, Shape, first_state, step
@@ -35,11 +36,17 @@ class ParaformerEngine:
         return ParaformerSession(self)
 
     def warm_up(self) -> np.ndarray:
-        """Run both halves of the network once; returns some numbers of what came out."""
+        """Run both halves of the network once; returns some numbers of what came out.
+
+        Raises FatalError ``model_load_failed`` where a number is not finite: of such a model every text is wrong.
+        """
         geometry, shape = self.network.geometry, self.shape
         rows = quiet_noise(0, (shape.overlap + shape.chunk) * geometry.inputs).reshape(-1, geometry.inputs) * 1000
         encoded = self.network.encode(rows, (), 0)
         decoded = self.network.decode(encoded.hidden[:1], encoded.hidden, None, None, shape.decoder_rows)
+        for numbers in (encoded.hidden, encoded.weights, decoded.log_probs):
+            if not np.isfinite(numbers).all():
+                raise failed(FloatingPointError("what the model computes is not finite: its weights are damaged"))
         return np.concatenate([encoded.hidden[-1, :8], decoded.log_probs[0, :8]])
 
 

@@ -8,8 +8,9 @@ import re
 from typing import Any
 
 from common.engines.cache_folder import cache_root
-from common.engines.funasr.build import build_checked
+from common.engines.funasr.build import build_checked, only_finite_numbers
 from common.engines.model_folder import AGAIN, Kind, ModelFiles, failed
+from common.errors import FatalError
 from common.settings.flags import CommonConfig
 
 CLASSES = {"model": "CTTransformer", "encoder": "SANMEncoder", "tokenizer": "CharTokenizer"}
@@ -110,7 +111,10 @@ def load_punctuation(files: ModelFiles, config: CommonConfig, device: str) -> Pu
     model, build = build_checked(files, punctuation_arguments(files, config.threads, device))
     punctuation = Punctuation(model, build["tokenizer"], device)
     try:
-        punctuation("你好世界 hello")
+        with only_finite_numbers(str(files.folder)):
+            punctuation("你好世界 hello")
+    except FatalError:
+        raise
     except Exception as error:
         raise failed(error, f"{files.folder} does not punctuate; {AGAIN}") from error
     return punctuation

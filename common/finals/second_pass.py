@@ -6,9 +6,10 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from common.engines.funasr.build import build_arguments, build_checked
+from common.engines.funasr.build import build_arguments, build_checked, only_finite_numbers
 from common.engines.model_folder import AGAIN, Kind, ModelFiles, failed
 from common.engines.quiet import quiet_noise
+from common.errors import FatalError
 from common.settings.flags import CommonConfig
 from common.settings.hotword_list import Hotword
 from common.text.tokens_to_words import render
@@ -79,7 +80,10 @@ def load_second_pass(files: ModelFiles, config: CommonConfig, device: str) -> Se
     model, build = build_checked(files, second_pass_arguments(files, config.threads, device))
     second_pass = SecondPass(model, build["frontend"], build["tokenizer"], device)
     try:
-        second_pass(quiet_noise(0, SAMPLE_RATE), [Hotword("你好")])
+        with only_finite_numbers(str(files.folder)):
+            second_pass(quiet_noise(0, SAMPLE_RATE), [Hotword("你好")])
+    except FatalError:
+        raise
     except Exception as error:
         raise failed(error, f"{files.folder} does not recognise; {AGAIN}") from error
     return second_pass

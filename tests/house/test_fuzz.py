@@ -156,6 +156,7 @@ NASTY = [
     b"!!python/name:os.system ",
     *[b"!!int ''", b"!!timestamp x", b"!!bool x", b"!!binary x", b"&a [*a]", b"<<: 1", b"? [a]\n: 1\n"],
     *[b"[" * 2000, b'{"a":' * 2000, b"\x00", b"\xff\xfe", b"NaN", b".inf", b"- ", b": ", b"\n", b"1e999", b"9" * 5000],
+    *[b"0", b"-1", b"2.5", b"true", b"1000000000000", b"0x" + b"f" * 5000, b"*a", b"&a "],
 ]
 
 

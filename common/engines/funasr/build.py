@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from typing import Any
+from typing import Any, Iterator
 
 from common.engines.checkpoint import checked_state
 from common.engines.model_folder import ModelFiles, failed
@@ -28,6 +29,27 @@ def build_checked(files: ModelFiles, arguments: dict[str, Any]) -> tuple[Any, di
     state = checked_state(files.path("model.pt"), shapes)
     model.load_state_dict({name: torch.from_numpy(state[name]) for name in state}, strict=True)
     return model.to(arguments["device"]).eval(), build
+
+
+@contextlib.contextmanager
+def only_finite_numbers(model: str = "the model") -> Iterator[None]:
+    """While ``with`` lasts, whatever a torch module computes must be finite: where it is not, every text is wrong.
+
+    Raises FatalError ``model_load_failed``, naming ``model``.
+    """
+    import torch
+
+    def check(_module: Any, _inputs: Any, outputs: Any) -> None:
+        for output in outputs if isinstance(outputs, tuple) else (outputs,):
+            is_number = isinstance(output, torch.Tensor) and output.is_floating_point()
+            if is_number and not bool(torch.isfinite(output).all()):
+                raise failed(FloatingPointError(f"what {model} computes is not finite: its weights are damaged"))
+
+    hook = torch.nn.modules.module.register_module_forward_hook(check)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def import_automodel() -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from common.engines.funasr.build import build_arguments, build_checked
+from common.engines.funasr.build import build_arguments, build_checked, only_finite_numbers
 from common.engines.model_folder import ModelFiles
 from common.engines.quiet import quiet_noise
 from common.engines.seam import SHORTEST_LAST_PIECE, Hypothesis, Spellings, best_of
@@ -53,6 +53,20 @@ class FunasrEngine:
         cache: dict[str, Any] = self.model.init_cache({}, **self._cache_conf)
         return cache
 
+    def warm_up(self) -> None:
+        """One real inference, and the decoder even where nothing was said.
+
+        Raises FatalError ``model_load_failed`` where a number is not finite.
+        """
+        import torch
+
+        noise, cache = quiet_noise(0, self.chunk_samples), self.new_cache()
+        with only_finite_numbers(), torch.inference_mode():
+            encoded, lengths = self._encode(noise, cache, is_final=True)
+            one = torch.ones(1, dtype=torch.int64, device=encoded.device)
+            self.model.calc_predictor_chunk(encoded, lengths, cache=cache, is_final=True)
+            self.model.cal_decoder_with_predictor_chunk(encoded, lengths, encoded[:, :1], one, cache=cache)
+
     def decode(self, samples: np.ndarray, cache: dict[str, Any], is_final: bool, until: int = 0) -> Hypothesis:
         """Decode one chunk (float32, at least 960 samples) and advance ``cache`` in place.
 
@@ -62,21 +76,26 @@ class FunasrEngine:
         import torch
 
         with torch.inference_mode():
-            speech = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))[None, :]
-            features, lengths = self.frontend(speech, [speech.shape[1]], cache=cache["frontend"], is_final=is_final)
-            features = features.to(device=self.device, dtype=torch.float32)
-            encoded, encoded_lengths = self.model.encode_chunk(features, lengths, cache=cache, is_final=is_final)
-            fired = self.model.calc_predictor_chunk(encoded, encoded_lengths, cache=cache, is_final=is_final)
+            encoded, lengths = self._encode(samples, cache, is_final)
+            fired = self.model.calc_predictor_chunk(encoded, lengths, cache=cache, is_final=is_final)
             embeds, count = fired[:2]
             if int(count.max()) < 1:
                 return Hypothesis()
-            log_probs, _ = self.model.cal_decoder_with_predictor_chunk(
-                encoded, encoded_lengths, embeds, count, cache=cache
-            )
+            log_probs, _ = self.model.cal_decoder_with_predictor_chunk(encoded, lengths, embeds, count, cache=cache)
             posteriors = log_probs[0, : int(count[0])].cpu().numpy()
         end = until - (0 if is_final else self._ahead)
         fires = np.linspace(until - self._ahead - len(samples), end, len(posteriors) + 1)[1:]
         return best_of(posteriors, [max(0, int(fire)) for fire in fires])
+
+    def _encode(self, samples: np.ndarray, cache: dict[str, Any], is_final: bool) -> tuple[Any, Any]:
+        """What the encoder makes of one chunk, and its length."""
+        import torch
+
+        speech = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32))[None, :]
+        features, lengths = self.frontend(speech, [speech.shape[1]], cache=cache["frontend"], is_final=is_final)
+        features = features.to(device=self.device, dtype=torch.float32)
+        encoded, encoded_lengths = self.model.encode_chunk(features, lengths, cache=cache, is_final=is_final)
+        return encoded, encoded_lengths
 
 
 class FunasrSession:
@@ -128,5 +147,5 @@ def load_funasr(config: ModelConfig, files: ModelFiles, device: str) -> FunasrEn
     """
     model, build = build_checked(files, build_arguments(files, config.threads, device))
     engine = FunasrEngine(model, build["frontend"], build, files.tokens, config)
-    engine.decode(quiet_noise(0, engine.chunk_samples), engine.new_cache(), is_final=True)
+    engine.warm_up()
     return engine
