@@ -6,11 +6,12 @@ import sys
 import threading
 import time
 import uuid
-from typing import Any, Iterable, Iterator, Protocol
+from typing import Iterable, Iterator, Protocol
 
 from common.run.carry_out import CommandHandler, Pausable
 from common.run.owed import Owed
 from common.run.process import Process
+from common.run.progress import Bar
 from common.run.recorder import Recorder
 from common.sources.messages import (
     AudioBlock,
@@ -46,7 +47,7 @@ class Loop:
         source: Source,
         service: Service,
         recorder: Recorder | None = None,
-        bar: Any | None = None,
+        bar: Bar | None = None,
     ) -> None:
         self._state = process.state
         self._stats = process.stats
@@ -80,8 +81,6 @@ class Loop:
 
     def emit(self, events: Iterable[Event]) -> None:
         for event in events:
-            if self._bar is not None:
-                self._bar.clear()
             with self._writing:
                 self._output.write(event, self._inbox.arrived)
                 self._owed.printed(event)

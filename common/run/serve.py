@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 import threading
-from typing import Any, Iterator, Union
+from typing import Union
 
 from common.errors import EXIT_OK, FatalError, describe
 from common.run.last_resort import end_in_time
 from common.run.loop import Loop
 from common.run.process import Process
+from common.run.progress import progress
 from common.run.recorder import Recorder
 from common.settings.flags import DEMO_SPEECH, CommonConfig
 from common.sources.microphone import Microphone
@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 Source = Union[FileSource, PcmSource, Microphone, LineReader]
 PROTOCOL = 2  # of docs/protocol.md
-LONG_FILE_SEC = 30.0  # from here on a progress bar is worth having
 
 
 def open_source(config: CommonConfig, process: Process) -> Source:
@@ -57,7 +56,7 @@ def serve(config: CommonConfig, source: Source, service: Service, process: Proce
     """
     process.output.check()
     recorder = Recorder(config.record) if config.record else None
-    with progress(source) as bar:
+    with progress(source.duration_sec, process.output) as bar:
         loop = Loop(process, source, service, recorder, bar)
         loop.tell(State.READY, (("version", VERSION), ("protocol", PROTOCOL), *service.about))
         end_in_time(process, loop.give_up)
@@ -96,16 +95,3 @@ def start(source: Source, process: Process) -> None:
         threading.Thread(target=source.run, args=(process.inbox,), name="source", daemon=True).start()
     if process.lines is not None:
         process.lines.start()
-
-
-@contextlib.contextmanager
-def progress(source: Source) -> Iterator[Any | None]:
-    """A progress bar over a long file on stderr when that is a terminal, else None."""
-    if source.duration_sec < LONG_FILE_SEC or not sys.stderr.isatty():
-        yield None
-        return
-    from tqdm import tqdm
-
-    form = "{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}]"
-    with tqdm(total=source.duration_sec, bar_format=form, file=sys.stderr, leave=False) as bar:
-        yield bar

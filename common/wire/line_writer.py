@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import os
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 from collections import deque
-from typing import Callable
+from typing import Callable, ContextManager
 
 from common.errors import describe
 from common.wire.events import Event, Partial, Status
@@ -50,13 +51,15 @@ class Output:
     replaces an older one that is not written yet; finals, errors and text are kept, in order. ``on_failure`` is
     called, once and from that thread, when the reader is gone or stdout cannot be written, also while nothing is
     to be written; the next call of ``write`` or ``close`` raises ReaderGone or StdoutFailed. ``extended`` adds the
-    keys of ``--extended``; it or ``tells_status`` lets status events through.
+    keys of ``--extended``; it or ``tells_status`` lets status events through. Each line is written inside
+    ``around_line()``.
     """
 
     def __init__(self, descriptor: int, clock: Clock | None = None) -> None:
         self.on_failure: Callable[[], None] = lambda: None
         self.extended = False
         self.tells_status = False
+        self.around_line: Callable[[], ContextManager[None]] = contextlib.nullcontext
         self._descriptor = descriptor
         self._clock = clock or Clock()
         self._sink = _sink(descriptor)
@@ -132,7 +135,9 @@ class Output:
         failure: Exception
         try:
             while True:
-                self._write_line(self._next_line())
+                line = self._next_line()
+                with self.around_line():
+                    self._write_line(line)
         except (ReaderGone, StdoutFailed) as error:
             failure = error
         except Exception as error:  # whatever it is: a writer that has ended in silence would hang the process

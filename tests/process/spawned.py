@@ -103,8 +103,7 @@ class Running:
             reader.start()
 
     def _read(self, name: str) -> None:
-        stream = getattr(self.process, name)
-        for line in stream:
+        for line in getattr(self.process, name) or ():  # it may be a terminal, which the test reads itself
             if name == "stdout":
                 self.stdout += line
             else:
