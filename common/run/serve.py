@@ -12,7 +12,7 @@ from common.run.last_resort import end_in_time
 from common.run.loop import Loop
 from common.run.process import Process
 from common.run.progress import progress
-from common.run.recorder import Recorder
+from common.run.recorder import Recorder, check_record
 from common.settings.flags import DEMO_SPEECH, CommonConfig
 from common.sources.microphone import Microphone
 from common.sources.raw_pcm import PcmSource
@@ -36,6 +36,7 @@ def open_source(config: CommonConfig, process: Process) -> Source:
 
     Raises FatalError ``audio_input_failed``, ``audio_device_failed``, ``dependency_missing``, ``config_invalid``.
     """
+    check_record(config)
     process.lines = read_lines(config, process)
     if config.input == "-":
         return PcmSource(config.sample_rate, config.channels, config.channel, process.stdin)
@@ -55,7 +56,7 @@ def serve(config: CommonConfig, source: Source, service: Service, process: Proce
     Whatever ends it, the open utterance is finalised and printed first. Raises FatalError for the rest.
     """
     process.output.check()
-    recorder = Recorder(config.record) if config.record else None
+    recorder = Recorder(config) if config.record else None
     with progress(source.duration_sec, process.output) as bar:
         loop = Loop(process, source, service, recorder, bar)
         loop.tell(State.READY, (("version", VERSION), ("protocol", PROTOCOL), *service.about))
