@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from common.engines.folder_numbers import mean_and_variance
+from common.packages import import_or_explain
 
 FRAME, SHIFT = 400, 160  # samples: 25 ms every 10 ms
 FULL_SCALE = 32768.0  # Kaldi reads 16-bit values
@@ -35,9 +36,9 @@ class Frontend:
         return cls(int(conf.get("n_mels", 80)), str(conf.get("window", "hamming")), shift, scale)
 
     def online_fbank(self) -> Any:
-        """A kaldi-native-fbank computer with the settings of FunASR's frontend."""
-        import kaldi_native_fbank as knf
-
+        """A kaldi-native-fbank computer with the settings of FunASR's frontend. Raises FatalError
+        ``dependency_missing``."""
+        knf = import_or_explain("kaldi_native_fbank")
         options = knf.FbankOptions()
         options.frame_opts.samp_freq = 16000.0
         options.frame_opts.frame_length_ms = 25.0

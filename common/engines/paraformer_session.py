@@ -36,15 +36,19 @@ class ParaformerEngine:
         return ParaformerSession(self)
 
     def warm_up(self) -> np.ndarray:
-        """Run both halves of the network once; returns some numbers of what came out.
+        """Run the frontend and both halves of the network once; returns some numbers of what came out.
 
-        Raises FatalError ``model_load_failed`` where a number is not finite: of such a model every text is wrong.
+        Raises FatalError: ``model_load_failed`` where a number is not finite, as then every text is wrong;
+        ``dependency_missing``.
         """
+        features = Features(self.frontend)
+        features.accept(quiet_noise(0, LFR_FRAME_SAMPLES))
+        heard = features.rest(quiet_noise(LFR_FRAME_SAMPLES, LFR_FRAME_SAMPLES))
         geometry, shape = self.network.geometry, self.shape
         rows = quiet_noise(0, (shape.overlap + shape.chunk) * geometry.inputs).reshape(-1, geometry.inputs) * 1000
         encoded = self.network.encode(rows, (), 0)
         decoded = self.network.decode(encoded.hidden[:1], encoded.hidden, None, None, shape.decoder_rows)
-        for numbers in (encoded.hidden, encoded.weights, decoded.log_probs):
+        for numbers in (heard, encoded.hidden, encoded.weights, decoded.log_probs):
             if not np.isfinite(numbers).all():
                 raise failed(FloatingPointError("what the model computes is not finite: its weights are damaged"))
         return np.concatenate([encoded.hidden[-1, :8], decoded.log_probs[0, :8]])

@@ -9,6 +9,7 @@ import uuid
 from typing import Callable, NoReturn, TypeVar
 
 from common.errors import EXIT_FATAL, EXIT_OK, FatalError, describe, one_line
+from common.packages import unexpected
 from common.run.process import Process
 from common.run.signals import watch_signals
 from common.settings.command_line import build_parser, parse
@@ -77,26 +78,24 @@ def _run(config: Config, pipeline: Callable[[Config, Process], int], description
         output.write_text(parser.format_help() if values.help else f"{VERSION}\n")
         return EXIT_OK
     start_log(config.log_level)
-    if values.list_devices:
-        from common.sources.devices import list_devices
-
-        output.write_text(list_devices())
-        return EXIT_OK
-    if values.doctor:
-        from common.doctor.report import report
-
-        return report(config, output.write_text)
-    output.extended, output.tells_status = config.extended, config.status
-    output.write(Status(uuid.uuid4().hex, process.state.now))
     try:
+        if values.list_devices:
+            from common.sources.devices import list_devices
+
+            output.write_text(list_devices())
+            return EXIT_OK
+        if values.doctor:
+            from common.doctor.report import report
+
+            return report(config, output.write_text)
+        output.extended, output.tells_status = config.extended, config.status
+        output.write(Status(uuid.uuid4().hex, process.state.now))
         return pipeline(config, process)
     except (FatalError, ReaderGone, StdoutFailed):
         raise
     except Exception as error:
-        logging.getLogger(__name__).debug("internal error", exc_info=True)
-        raise FatalError(
-            "internal_error", describe(error, "--log-level debug prints where; please report it")
-        ) from error
+        logging.getLogger(__name__).debug("nobody expected this", exc_info=True)
+        raise unexpected(error) from error
 
 
 def start_log(level: str) -> None:

@@ -7,7 +7,8 @@ import logging
 import threading
 from typing import Union
 
-from common.errors import EXIT_OK, FatalError, describe
+from common.errors import EXIT_OK, FatalError
+from common.packages import unexpected
 from common.run.last_resort import end_in_time
 from common.run.loop import Loop
 from common.run.process import Process
@@ -73,8 +74,8 @@ def serve(config: CommonConfig, source: Source, service: Service, process: Proce
                 loop.emit(service.end(EndReason.SHUTDOWN))
             if isinstance(error, FatalError):
                 raise
-            log.debug("internal error", exc_info=True)
-            raise FatalError("internal_error", describe(error, "--log-level debug prints where")) from error
+            log.debug("nobody expected this", exc_info=True)
+            raise unexpected(error) from error
         finally:
             if recorder is not None:
                 recorder.close()

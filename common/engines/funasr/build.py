@@ -12,6 +12,12 @@ from common.engines.model_folder import ModelFiles, failed
 from common.errors import FatalError, describe
 from common.packages import INSTALL, import_or_explain
 
+MODULES = {  # of FunASR's model classes
+    "ParaformerStreaming": "funasr.models.paraformer_streaming.model",
+    "SeacoParaformer": "funasr.models.seaco_paraformer.model",
+    "CTTransformer": "funasr.models.ct_transformer.model",
+}
+
 
 def build_checked(files: ModelFiles, arguments: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """What AutoModel.build_model makes of ``arguments``, with the checkpoint of ``files`` in it, every tensor checked.
@@ -19,6 +25,7 @@ def build_checked(files: ModelFiles, arguments: dict[str, Any]) -> tuple[Any, di
     Raises FatalError: ``model_load_failed`` for the folder, ``dependency_missing`` for torch or FunASR.
     """
     AutoModel = import_automodel()
+    import_or_explain(MODULES[arguments["model"]])  # FunASR swallows why it does not load
     import torch
 
     try:

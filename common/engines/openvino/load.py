@@ -30,7 +30,7 @@ from common.engines.openvino.weights import Weights
 from common.engines.paraformer_session import ParaformerEngine
 from common.engines.streaming_step import Shape
 from common.errors import FatalError, describe
-from common.packages import INSTALL
+from common.packages import INSTALL, import_or_explain
 from common.settings.flags import ModelConfig
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,7 @@ def load_openvino(config: ModelConfig, files: ModelFiles, geometry: Geometry, lo
     Raises FatalError: ``dependency_missing`` without OpenVINO, ``model_load_failed`` for the checkpoint.
     """
     openvino()
+    import_or_explain("kaldi_native_fbank")
     job = _Job(config, files, geometry, lambda part: loading.busy("preparing", part))
     for last_try in (False, True):
         try:
