@@ -38,8 +38,7 @@ def _soundfile(_name: str) -> str:
 def _sounddevice(_name: str) -> str:
     import sounddevice
 
-    inputs = sum(device["max_input_channels"] > 0 for device in sounddevice.query_devices())
-    return f"{sounddevice.get_portaudio_version()[1].split(',')[0]}, {inputs} input device(s)"
+    return str(sounddevice.get_portaudio_version()[1].split(",")[0])
 
 
 def _hub(name: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
+import importlib.util
+import io
 import platform
 import re
 import shlex
@@ -10,11 +13,13 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Callable, Mapping, cast
 
+from common.doctor.finding import NOTE, OK, WRONG, Finding
+from common.doctor.machine import cache_folder, microphone
 from common.doctor.probes import PROBES, module_of
 from common.engines.hub import in_cache
 from common.engines.model_folder import STREAMING, Kind, read_folder
@@ -23,23 +28,10 @@ from common.settings.flags import DEMO_MODEL, CommonConfig
 
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "requirements.txt"
 OLDEST_PYTHON = (3, 8)
-OK, NOTE, WRONG = "ok", "note", "WRONG"
 SYSTEM_LIBRARIES = {  # what a package needs from the system: its name for apt-get, dnf, brew
     "sounddevice": ("libportaudio2", "portaudio", "portaudio"),
     "soundfile": ("libsndfile1", "libsndfile", "libsndfile"),
 }
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report, and the command that mends it. Only ``WRONG`` makes the installation unhealthy."""
-
-    status: str
-    text: str
-    mend: str = ""
-
-    def lines(self) -> str:
-        return f"{self.status:<6} {self.text}\n" + (f"       → {self.mend}\n" if self.mend else "")
 
 
 def report(config: CommonConfig, write: Callable[[str], None]) -> int:
@@ -47,32 +39,40 @@ def report(config: CommonConfig, write: Callable[[str], None]) -> int:
 
     Returns the exit status: 0 healthy, 1 something is wrong. Whatever is missing or broken is a line, not an error.
     """
-    checks: list[Callable[[], Finding]] = [_python]
+    checks: list[Callable[[], Finding | None]] = [_python]
     checks += [partial(_package, name, probe, config) for name, probe in PROBES.items()]
-    checks += [partial(_device, config)]
+    checks += [partial(microphone, config), cache_folder, partial(_device, config)]
     if config.final_model is not None or config.punc_model is not None:
         from common.finals.load import final_models
 
         checks += [partial(_final_model, value, kinds, config.hub) for value, kinds in final_models(config)]
-    wrong = 0
-    for check in checks:
+    findings: list[Finding] = []
+
+    def tell(check: Callable[[], Finding | None]) -> None:
         finding = _guarded(check)
-        write(finding.lines())
-        wrong += finding.status == WRONG
-    finding = _guarded(partial(_model, config, wrong == 0))
-    write(finding.lines())
-    wrong += finding.status == WRONG
-    write("healthy\n" if wrong == 0 else f"{wrong} thing(s) WRONG\n")
+        if finding is not None:
+            write(finding.lines())
+            findings.append(finding)
+
+    for check in checks:
+        tell(check)
+    tell(partial(_model, config, all(finding.status != WRONG for finding in findings)))
+    wrong = sum(finding.status == WRONG for finding in findings)
+    means = "".join(f"; {finding.means}" for finding in findings if finding.means)
+    write(f"{wrong} thing(s) WRONG\n" if wrong else f"healthy{means}\n")
     return 1 if wrong else 0
 
 
-def _guarded(check: Callable[[], Finding]) -> Finding:
+def _guarded(check: Callable[[], Finding | None]) -> Finding | None:
+    """What a check finds; what packages print meanwhile is nobody's business."""
+    aside = io.StringIO()
     try:
-        return check()
+        with contextlib.redirect_stdout(aside), contextlib.redirect_stderr(aside):
+            return check()
     except FatalError as error:  # its message ends with what to do
         return Finding(WRONG, str(error))
     except (Exception, SystemExit) as error:  # broken packages raise anything at all when they are imported
-        return Finding(WRONG, describe(error), INSTALL_ALL)
+        return Finding(WRONG, describe(error), "" if isinstance(error, OSError) else INSTALL_ALL)
 
 
 def _python() -> Finding:
@@ -88,6 +88,8 @@ def _spare(name: str, config: CommonConfig) -> str:
         return "harmless: it is not used then, kaldi-native-fbank does its work"
     if name == "sounddevice":
         return "" if config.input == "mic" or config.input_device else "needed for a microphone only"
+    if name == "torch" and _does_without_torch(config):
+        return "needed to prepare an engine once, for GPUs, and for --engine torch and funasr"
     if name == "openvino":
         return "" if config.engine == "openvino" else "without it torch decodes, several times slower"
     if name == "funasr":
@@ -101,6 +103,13 @@ def _spare(name: str, config: CommonConfig) -> str:
     if hub is None or (hub == config.hub and config.model_dir is None and not config.demo):
         return ""
     return f"needed to download a model with --hub {hub} only"
+
+
+def _does_without_torch(config: CommonConfig) -> bool:
+    """Whether OpenVINO decodes, which needs torch only where the engine is not in the cache yet: loading tells."""
+    on_cpu = config.engine in ("auto", "openvino") and config.device in ("auto", "cpu")
+    finals = config.final_model or config.punc_model
+    return on_cpu and not finals and importlib.util.find_spec("openvino") is not None
 
 
 def _package(name: str, probe: Callable[[str], str], config: CommonConfig) -> Finding:
@@ -129,7 +138,8 @@ def _model(config: CommonConfig, can_load: bool) -> Finding:
     folder = _model_folder(config)
     if folder is None:
         advice = "start once with a network, give a downloaded folder with --model-dir, or try --demo"
-        return Finding(NOTE, "model not downloaded yet: the first start does it (about 880 MB, once)", advice)
+        means = "the first start downloads the model (about 880 MB, once)"
+        return Finding(NOTE, "model not downloaded yet, so recognition was not tried", advice, means)
     if not can_load:
         read_folder(folder)
         return Finding(NOTE, f"model {folder}: all six files are there; not loaded because of what is {WRONG}")
@@ -158,8 +168,8 @@ def _final_model(value: str, kinds: Mapping[str, Kind], hub: str) -> Finding:
 
     kind, folder = located(value, kinds, hub)
     if folder is None:
-        text = f"{kind.name} not downloaded yet: the first start does it (about {kind.size}, once)"
-        return Finding(NOTE, text, f"start once with a network, or {kind.instead}")
+        means = f"the first start downloads {kind.name} (about {kind.size}, once)"
+        return Finding(NOTE, f"{kind.name} not downloaded yet", f"start once with a network, or {kind.instead}", means)
     read_folder(folder, kind)
     return Finding(OK, f"{kind.name} {folder}: all of its files are there")
 

@@ -14,10 +14,10 @@ SHARED = "FUNASR_STREAMING_SHARED_CACHE"  # a folder that another user or machin
 _unfinished: set[Path] = set()  # folders that this process is filling
 
 
-def cache_root() -> Path:
-    """The user's cache folder for this program, made for the user alone.
+def cache_path() -> Path:
+    """Where the user's cache folder for this program is, whether it is there or not.
 
-    Raises OSError, or RuntimeError for a user without a home, where there can be none.
+    Raises RuntimeError where the user has no home.
     """
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
@@ -25,7 +25,15 @@ def cache_root() -> Path:
         base = str(Path.home() / "Library" / "Caches")
     else:
         base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    root = Path(base) / "funasr-streaming"
+    return Path(base) / "funasr-streaming"
+
+
+def cache_root() -> Path:
+    """The user's cache folder for this program, made for the user alone.
+
+    Raises OSError, or RuntimeError for a user without a home, where there can be none.
+    """
+    root = cache_path()
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
     return root
 

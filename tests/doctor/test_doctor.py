@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from common.doctor import machine
 from common.doctor import report as doctor
 from common.settings.flags import DEMO_MODEL, StreamingConfig
 from tests.audio import ROOT
@@ -75,7 +79,7 @@ def test_a_broken_package_is_wrong_and_the_rest_is_still_checked(tmp_path: Path)
         "soxr": "import a_package_that_is_not_there",
         "kaldi_native_fbank": "raise SystemExit('not even an Exception')",
     }
-    done = run("--demo", broken=lines, folder=tmp_path)
+    done = run("--demo", "--engine", "torch", broken=lines, folder=tmp_path)
     assert done.returncode == 1, done.stdout
     status, text = finding(done.stdout, "torch")
     assert status == "WRONG" and "ImportError: it is broken" in text
@@ -201,3 +205,134 @@ def test_what_mends_a_library_that_does_not_load_depends_on_the_system(
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/dnf" if has_dnf else None)
     assert doctor._mend(package, "1.0", OSError("cannot load library")).endswith(command)
+
+
+# --- what the machine has -----------------------------------------------------------------------------------------
+
+LINE = re.compile(r"(ok|note|WRONG) +\S.*|       → .*|healthy.*|\d+ thing\(s\) WRONG")
+
+
+def test_what_packages_print_is_no_part_of_the_report(tmp_path: Path) -> None:
+    noise = "import sys; print('Notice: ffmpeg is not installed'); print('a warning', file=sys.stderr)"
+    done = run("--demo", broken={"funasr": noise, "modelscope": noise}, folder=tmp_path)
+    assert "Notice" not in done.stdout + done.stderr and "a warning" not in done.stdout + done.stderr
+    assert [line for line in done.stdout.splitlines() if not LINE.fullmatch(line)] == []
+
+
+def test_an_environment_without_torch_is_healthy_where_a_prepared_engine_decodes(tmp_path: Path) -> None:
+    run("--demo", "--engine", "openvino")  # the engine is in the cache from here on
+    missing = {"torch": "raise ModuleNotFoundError('No module named torch')"}
+    done = run("--demo", broken=missing, folder=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "healthy"), done.stdout
+    assert finding(done.stdout, "torch")[0] == "note"
+    assert re.search(r"^ok +model .*: loaded, one chunk decoded", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("arguments", [["--engine", "torch"], ["--punc-model", "ct-punc"], ["--device", "cuda"]])
+def test_an_environment_without_torch_is_wrong_where_torch_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    def broken(_name: str) -> str:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    settings: dict[str, Any] = {arguments[0][2:].replace("-", "_"): arguments[1]}
+    found = doctor._package("torch", broken, StreamingConfig(**settings))
+    assert found.status == "WRONG" and "torch" in found.mend
+
+
+def said(
+    monkeypatch: pytest.MonkeyPatch, devices: list[dict[str, int]] | Exception, **settings: Any
+) -> tuple[int, str]:
+    """The report where PortAudio finds these devices, or raises."""
+
+    def query_devices() -> list[dict[str, int]]:
+        if isinstance(devices, Exception):
+            raise devices
+        return devices
+
+    monkeypatch.setitem(sys.modules, "sounddevice", SimpleNamespace(query_devices=query_devices))
+    return model_report(monkeypatch, **settings)
+
+
+SPEAKERS = [{"max_input_channels": 0}]
+
+
+def test_a_machine_without_a_microphone_is_told_what_that_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    status, text = said(monkeypatch, SPEAKERS, model_dir=str(DEMO_MODEL))
+    assert status == 0 and "note   no microphone is found here" in text
+    assert "only --input FILE, - and jsonl can be heard" in text.splitlines()[-1]
+    status, text = said(monkeypatch, SPEAKERS, model_dir=str(DEMO_MODEL), input="mic")
+    assert status == 1 and "WRONG  no microphone is found here" in text
+    status, text = said(monkeypatch, [{"max_input_channels": 2}], model_dir=str(DEMO_MODEL))
+    assert text.splitlines()[-1] == "healthy" and "1 input device(s)" in text
+    for settings in ({"demo": True}, {"input": "a.wav"}, {"input": "-"}, {"input": "jsonl"}):
+        assert "microphone" not in said(monkeypatch, SPEAKERS, **{"model_dir": str(DEMO_MODEL), **settings})[1]
+    assert "microphone" not in said(monkeypatch, OSError("no PortAudio"), model_dir=str(DEMO_MODEL))[1]
+
+
+def test_a_machine_without_a_model_is_told_what_that_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "in_cache", lambda *_: None)
+    status, text = said(monkeypatch, SPEAKERS, input="a.wav")
+    assert status == 0 and "recognition was not tried" in text
+    assert text.splitlines()[-1] == "healthy; the first start downloads the model (about 880 MB, once)"
+
+
+def of_the_cache(text: str) -> str:
+    [line] = [line for line in text.splitlines() if "cache folder" in line and line[:2] in ("ok", "no", "WR")]
+    return line
+
+
+def cache_report(monkeypatch: pytest.MonkeyPatch, folder: Path | str) -> str:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    found = machine.cache_folder()
+    assert "pip" not in found.lines() and (found.status == "ok" or "XDG_CACHE_HOME" in found.mend)
+    return of_the_cache(found.lines())
+
+
+def test_a_cache_folder_that_can_be_written_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(machine, "ROOM_BYTES", 0)
+    assert cache_report(monkeypatch, tmp_path / "new") == (
+        f"ok     cache folder {tmp_path / 'new' / 'funasr-streaming'}: can be written"
+    )
+    assert list((tmp_path / "new" / "funasr-streaming").iterdir()) == []
+
+
+def test_a_cache_folder_that_cannot_be_used_says_why_and_what_that_means(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    line = cache_report(monkeypatch, tmp_path / "file" / "deeper")
+    assert "a part of its path is a file" in line and "every start prepares the engine again" in line
+    monkeypatch.setattr(machine, "ROOM_BYTES", 1 << 60)
+    assert "MB are free" in cache_report(monkeypatch, tmp_path)
+    for number, words in ((errno.EROFS, "cannot be written"), (errno.ENOSPC, "its disk is full")):
+
+        def fails(*_: Any, number: int = number, **__: Any) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(machine.tempfile, "NamedTemporaryFile", fails)
+        assert words in cache_report(monkeypatch, tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="becomes another user")
+def test_a_cache_folder_of_somebody_else_is_said_to_be_that() -> None:
+    code = (
+        "import os, sys; sys.path.insert(0, sys.argv[1]); from common.doctor.machine import cache_folder;"
+        "os.environ['XDG_CACHE_HOME'] = sys.argv[2]; os.setuid(65534); print(cache_folder().lines())"
+    )
+    with tempfile.TemporaryDirectory() as home:
+        os.chmod(home, 0o755)
+        folder = Path(home, "funasr-streaming")
+        folder.mkdir(mode=0o700)
+        done = subprocess.run([sys.executable, "-c", code, str(ROOT), home], capture_output=True, check=True)
+    assert f"{folder} belongs to somebody else (user 0, you are 65534)" in done.stdout.decode()
+
+
+def test_a_user_without_a_home_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    found = machine.cache_folder()
+    assert found.status == "note" and "no cache folder" in found.text and "XDG_CACHE_HOME" in found.mend
