@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import shlex
 from dataclasses import fields, replace
 from typing import Any, NoReturn, Sequence, TypeVar
 
 from common.errors import bad_setting
 from common.settings.files import read_hotwords
-from common.settings.flags import CommonConfig
+from common.settings.flags import CommonConfig, SliceConfig, StreamingConfig
 
+SCRIPTS = {"asr_service.py": SliceConfig, "asr_service_streaming.py": StreamingConfig}
 FROM_FILES = {"hotwords": read_hotwords}  # settings that "@FILE" may stand for
 
 Config = TypeVar("Config", bound=CommonConfig)
@@ -18,8 +21,28 @@ Config = TypeVar("Config", bound=CommonConfig)
 class _Parser(argparse.ArgumentParser):
     """argparse, with a bad command line as ``config_invalid`` instead of a usage text."""
 
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        values, left = self.parse_known_args(args, namespace)
+        if left:
+            self.error(_not_understood(left, [flag for action in self._actions for flag in action.option_strings]))
+        return values
+
     def error(self, message: str) -> NoReturn:
         raise bad_setting(f"{message}; --help lists every flag")
+
+
+def _not_understood(left: list[str], flags: list[str]) -> str:
+    """What is said of the arguments that are ``left`` when all ``flags`` have taken theirs."""
+    wrong = next((argument for argument in left if argument.startswith("-") and argument != "-"), None)
+    if wrong is None:
+        return f"{left[0]} stands alone: give it with its flag: --input {shlex.quote(left[0])}"
+    name = wrong.split("=")[0]
+    for script, config in SCRIPTS.items():
+        if name in map(flag_of, fields(config)):
+            return f"{name} is a flag of {script}"
+    names = [flag[2:] for flag in flags if flag.startswith("--")]
+    near = difflib.get_close_matches(name.lstrip("-").replace("_", "-").lower(), names, n=1)
+    return f"there is no {name}" + (f": did you mean --{near[0]}?" if near else "")
 
 
 def flag_of(field: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import fields
 from typing import Any
 
@@ -74,6 +75,50 @@ def test_a_value_that_cannot_be_used_is_config_invalid(arguments: list[str]) -> 
     assert refused.value.error_code == "config_invalid"
     assert refused.value.exit_status == 2
     assert "\n" not in str(refused.value)
+
+
+def refusal(config: CommonConfig, *arguments: str) -> str:
+    with pytest.raises(FatalError) as refused:
+        parsed(config, *arguments)
+    assert refused.value.error_code == "config_invalid"
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("--enpoint-silence-ms", "--endpoint-silence-ms"),
+        ("--endpoint_silence_ms", "--endpoint-silence-ms"),
+        ("--endpoint-silence", "--endpoint-silence-ms"),
+        ("--Hotwords", "--hotwords"),
+        ("--hotword", "--hotwords"),
+        ("-input", "--input"),
+        ("--input-file", "--input"),
+        ("--model", "--model-dir"),
+        ("--samplerate", "--sample-rate"),
+        ("--inptu=a.wav", "--input"),
+    ],
+)
+def test_a_flag_that_is_nearly_one_is_answered_with_that_one(written: str, meant: str) -> None:
+    message = refusal(SliceConfig(), written, "500", "--demo")
+    assert f"there is no {written.split('=')[0]}: did you mean {meant}?" in message
+
+
+def test_a_flag_of_the_other_script_is_answered_with_that_script() -> None:
+    assert "--chunk-sec is a flag of asr_service.py" in refusal(StreamingConfig(), "--chunk-sec", "0.6")
+    message = refusal(SliceConfig(), "--partial-interval-ms", "200")
+    assert "--partial-interval-ms is a flag of asr_service_streaming.py" in message
+
+
+def test_a_flag_that_is_like_none_is_answered_with_help() -> None:
+    message = refusal(SliceConfig(), "--colour", "red")
+    assert "there is no --colour" in message and "did you mean" not in message and "--help" in message
+
+
+@pytest.mark.parametrize("value", ["speech.wav", "my speech.wav", "mic", "-"])
+def test_a_file_without_its_flag_is_told_how(value: str) -> None:
+    message = refusal(SliceConfig(), "--demo", value)
+    assert f"give it with its flag: --input {shlex.quote(value)}" in message
 
 
 @pytest.mark.parametrize("value", ["5,10", "5,10,0", "-1,10,5", "a,b,c", "5,0,5", "", "21,10,5", "5,10,5,1"])
