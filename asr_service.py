@@ -31,7 +31,7 @@ def pipeline(config: SliceConfig, process: Process) -> int:
     """The steps, in order. Heavy packages are imported by the step that needs them."""
     from common.engines.choose import load_engine
     from common.finals.load import load_finals
-    from common.run.serve import open_source, serve
+    from common.run.serve import loading, open_source, serve
     from common.speech.partials import Partials
     from common.speech.service import Service
     from common.speech.vad import load_vad
@@ -41,7 +41,8 @@ def pipeline(config: SliceConfig, process: Process) -> int:
     if abs(heard_sec - config.chunk_sec) > 1e-6:
         log.warning("chunk_sec %g is rounded to whole 60 ms frames: %.2f s", config.chunk_sec, heard_sec)
     source = open_source(config, process)  # microphone, file, raw PCM or JSON lines → 16 kHz mono
-    engine = load_engine(config)  # ParaformerStreaming; its cache carries context from slice to slice
+    told = loading(config, source, process)  # of downloads and preparations
+    engine = load_engine(config, told)  # ParaformerStreaming; its cache carries context from slice to slice
     vad = load_vad()  # speech probability per 32 ms: silence costs no inference
     finals = load_finals(config, process.inbox.deadline)  # opt-in: second pass, punctuation, numbers in digits
     service = Service(config, engine, vad, Partials(append_only=True), finals=finals)

@@ -32,14 +32,15 @@ def pipeline(config: StreamingConfig, process: Process) -> int:
     """The steps, in order. Heavy packages are imported by the step that needs them."""
     from common.engines.choose import load_engine
     from common.finals.load import load_finals
-    from common.run.serve import open_source, serve
+    from common.run.serve import loading, open_source, serve
     from common.speech.partials import Partials
     from common.speech.service import Service
     from common.speech.vad import load_vad
     from common.units import to_samples
 
     source = open_source(config, process)  # microphone, file, raw PCM or JSON lines → 16 kHz mono
-    engine = load_engine(config)  # ParaformerStreaming, its cache kept through the utterance
+    told = loading(config, source, process)  # of downloads and preparations
+    engine = load_engine(config, told)  # ParaformerStreaming, its cache kept through the utterance
     vad = load_vad()  # speech probability per 32 ms: silence costs no inference
     finals = load_finals(config, process.inbox.deadline)  # opt-in: second pass, punctuation, numbers in digits
     partials = Partials(peek_interval=to_samples(config.partial_interval_ms))

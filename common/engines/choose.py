@@ -11,8 +11,9 @@ from dataclasses import replace
 from common.engines.device import choose_device
 from common.engines.geometry import Geometry
 from common.engines.hub import find_model
-from common.engines.loading import Loading
+from common.engines.loading import TELL_NOBODY, Loading
 from common.engines.model_folder import ModelFiles, failed
+from common.engines.openvino.known import is_known, remember
 from common.engines.seam import Engine
 from common.engines.seg_dict import read_spellings
 from common.errors import FatalError, bad_setting
@@ -28,7 +29,7 @@ DEMO_NOTICE = (
 )
 
 
-def load_engine(config: ModelConfig, loading: Loading = Loading()) -> Engine:
+def load_engine(config: ModelConfig, loading: Loading = TELL_NOBODY) -> Engine:
     """The engine and the model that ``config`` asks for, warmed up by one real inference.
 
     Raises FatalError: ``model_load_failed`` for the folder or the download, ``dependency_missing`` for a package,
@@ -43,6 +44,8 @@ def load_engine(config: ModelConfig, loading: Loading = Loading()) -> Engine:
     files = find_model(config, loading)
     if config.demo:
         log.warning(DEMO_NOTICE)
+    if config.engine in ("auto", "openvino") and is_known(config, files):
+        loading.prepared()
     name, engine = _loaded(config, files, device, loading)
     took = time.monotonic() - begin
     what = f"{name} ({getattr(engine, 'precision', 'float32')})"
@@ -61,15 +64,17 @@ def load_engine(config: ModelConfig, loading: Loading = Loading()) -> Engine:
 def _loaded(config: ModelConfig, files: ModelFiles, device: str, loading: Loading) -> tuple[str, Engine]:
     """OpenVINO on a CPU, else torch; FunASR for what only it computes."""
     if config.engine == "funasr" or (config.engine == "auto" and not _is_ours(files)):
+        loading.prepared()
         from common.engines.funasr.engine import load_funasr
 
-        loading.prepared()
         return "funasr", load_funasr(config, files, device)
     geometry = geometry_of(files)
     if config.engine == "openvino" or config.precision == "int8":
         from common.engines.openvino.load import load_openvino
 
-        return "openvino", load_openvino(config, files, geometry, loading)
+        engine = load_openvino(config, files, geometry, loading)
+        remember(config, files)
+        return "openvino", engine
     if config.engine == "auto" and device == "cpu" and importlib.util.find_spec("openvino") is not None:
         try:
             return _loaded(replace(config, engine="openvino"), files, device, loading)
@@ -77,10 +82,10 @@ def _loaded(config: ModelConfig, files: ModelFiles, device: str, loading: Loadin
             if error.error_code == "model_load_failed" or importlib.util.find_spec("torch") is None:
                 raise
             log.warning("torch decodes, five times slower: %s", error)
+    loading.prepared()
     import_or_explain("torch")
     from common.engines.torch_engine import load_torch
 
-    loading.prepared()
     return "torch", load_torch(config, files, geometry, device)
 
 

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from common.engines.loading import Loading
+from common.engines.loading import TELL_NOBODY, Loading
 from common.engines.model_folder import STREAMING, Kind, ModelFiles, read_folder
 from common.errors import EXIT_FATAL, FatalError, describe
 from common.settings.flags import DEMO_MODEL, CommonConfig
@@ -15,7 +15,7 @@ from common.settings.flags import DEMO_MODEL, CommonConfig
 log = logging.getLogger(__name__)
 
 
-def find_model(config: CommonConfig, loading: Loading = Loading()) -> ModelFiles:
+def find_model(config: CommonConfig, loading: Loading = TELL_NOBODY) -> ModelFiles:
     """The folder that ``config`` asks for, downloaded if need be, and checked.
 
     Raises FatalError ``model_load_failed`` naming the file that is missing, damaged or foreign.
@@ -27,7 +27,7 @@ def find_model(config: CommonConfig, loading: Loading = Loading()) -> ModelFiles
     return read_folder(Path(cached_or_downloaded(config.hub, loading=loading)))
 
 
-def cached_or_downloaded(hub: str, kind: Kind = STREAMING, loading: Loading = Loading()) -> str:
+def cached_or_downloaded(hub: str, kind: Kind = STREAMING, loading: Loading = TELL_NOBODY) -> str:
     """Path of the hub's model: from its cache without touching the network, else downloaded once."""
     cached = in_cache(hub, kind)
     if cached is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Callable, NamedTuple
 
+Progress = Callable[[float], None]  # which part is done, 0…1
+
 
 def _nobody(*_: object) -> None:
     """Is told nothing."""
@@ -15,3 +17,6 @@ class Loading(NamedTuple):
 
     busy: Callable[[str, float], None] = _nobody
     prepared: Callable[[], None] = _nobody
+
+
+TELL_NOBODY = Loading()

@@ -7,6 +7,7 @@ import logging
 import threading
 from typing import Union
 
+from common.engines.loading import Loading
 from common.errors import EXIT_OK, FatalError
 from common.packages import unexpected
 from common.run.last_resort import end_in_time
@@ -33,7 +34,7 @@ PROTOCOL = 2  # of docs/protocol.md
 
 
 def open_source(config: CommonConfig, process: Process) -> Source:
-    """The source that ``config`` asks for, opened: a microphone listens from here on, the others when they are served.
+    """The source that ``config`` asks for: a file is opened, a microphone is found.
 
     Raises FatalError ``audio_input_failed``, ``audio_device_failed``, ``dependency_missing``, ``config_invalid``.
     """
@@ -47,8 +48,24 @@ def open_source(config: CommonConfig, process: Process) -> Source:
     if config.input is None and config.demo:
         return FileSource(str(DEMO_SPEECH), realtime=True, channel=config.channel)
     if config.input in (None, "mic"):
-        return Microphone(config.input_device, config.channel, process.inbox, paused=config.start_paused)
+        return Microphone(config.input_device, config.channel, process.inbox, paused=True)
     return FileSource(str(config.input), config.realtime, config.channel)
+
+
+def loading(config: CommonConfig, source: Source, process: Process) -> Loading:
+    """What the engine tells while it is loaded. A microphone listens before that where it takes a second, so that the
+    first words are not lost; a room is not recorded for the minutes of a download or a preparation."""
+
+    def listen() -> None:
+        if isinstance(source, Microphone) and not config.start_paused:
+            source.resume()
+
+    def busy(what: str, part: float) -> None:
+        if isinstance(source, Microphone):
+            source.pause()  # what was thought to be prepared has gone from the cache
+        process.busy(State(what), part)
+
+    return Loading(busy, listen)
 
 
 def serve(config: CommonConfig, source: Source, service: Service, process: Process) -> int:
@@ -62,7 +79,7 @@ def serve(config: CommonConfig, source: Source, service: Service, process: Proce
         loop = Loop(process, source, service, recorder, bar)
         loop.tell(State.READY, (("version", VERSION), ("protocol", PROTOCOL), *service.about))
         end_in_time(process, loop.give_up)
-        start(source, process)
+        start(config, source, process)
         loop.tell(State.PAUSED if config.start_paused else State.LISTENING, process.stats.audio())
         log.info("%s", process.state.now.value)
         try:
@@ -91,8 +108,10 @@ def read_lines(config: CommonConfig, process: Process) -> LineReader | None:
     return LineReader(process.inbox, process.hurry, rate, takes_audio, process.stdin, process.answer_at_once)
 
 
-def start(source: Source, process: Process) -> None:
-    """Start the threads that fill the inbox."""
+def start(config: CommonConfig, source: Source, process: Process) -> None:
+    """Start what fills the inbox. Raises FatalError ``audio_device_failed``."""
+    if isinstance(source, Microphone) and not config.start_paused:
+        source.resume()
     if isinstance(source, (FileSource, PcmSource)):
         threading.Thread(target=source.run, args=(process.inbox,), name="source", daemon=True).start()
     if process.lines is not None:

@@ -80,7 +80,9 @@ class Microphone:
             self.resume()
 
     def resume(self) -> None:
-        """Open the device and listen. Raises FatalError ``audio_device_failed``."""
+        """Open the device and listen, unless it does. Raises FatalError ``audio_device_failed``."""
+        if self._listening is not None:
+            return
         listening = Listening()
         threading.Thread(target=self._keep, args=(listening,), name="microphone", daemon=True).start()
         if not listening.decided.wait(OPEN_SEC):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.process.spawned import MINUTES, checked, command, environment, slow_loading
-from tests.process.test_microphone import listening_to, needs_pulseaudio, playable
+from tests.process.test_microphone import listening_to, needs_pulseaudio, playable, prepare
 from tests.process.virtual_microphone import virtual_microphone
 
 PROMPTLY = 5  # seconds: 2, and more on a busy machine; far below what the loading takes
@@ -55,6 +55,7 @@ def test_a_reader_that_leaves_while_the_model_loads_ends_it(tmp_path: Path) -> N
 @needs_pulseaudio
 def test_what_a_microphone_heard_before_the_model_was_there_is_counted(tmp_path: Path) -> None:
     with virtual_microphone(tmp_path) as microphone:
+        prepare(microphone)
         slowly, _ = slow_loading(tmp_path)
         microphone.environment.update(slowly)
         with listening_to(microphone) as running:

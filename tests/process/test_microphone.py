@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import wave
 from pathlib import Path
@@ -42,6 +43,14 @@ def listening_to(microphone: VirtualMicrophone, *arguments: str, stdin: int = su
         yield running
 
 
+def prepare(microphone: VirtualMicrophone) -> None:
+    """Start once, so that everything is in the cache: before that no microphone listens while a model loads."""
+    with listening_to(microphone) as running:
+        running.wait_for(b"listening", "log")
+        running.signal(signal.SIGTERM)
+        assert running.end().status == 0
+
+
 def hears(running: Running) -> None:
     """The recording's text comes out as one final, and a signal ends the service."""
     running.wait_for(b"asr_text.final")
@@ -68,6 +77,7 @@ def test_speech_at_the_microphone_comes_out_as_text(tmp_path: Path, rate: int, c
 def test_what_is_said_while_the_model_loads_is_not_lost(tmp_path: Path) -> None:
     loading, go_on = slow_loading(tmp_path)
     with virtual_microphone(tmp_path) as microphone:
+        prepare(microphone)
         microphone.environment.update(loading)
         with listening_to(microphone) as running:
             running.wait_for(b"microphone:", "log")
@@ -75,6 +85,20 @@ def test_what_is_said_while_the_model_loads_is_not_lost(tmp_path: Path) -> None:
             assert b"listening" not in running.log, "the model was loaded before the speech had ended"
             go_on.touch()
             hears(running)
+
+
+@needs_pulseaudio
+def test_no_microphone_listens_while_an_engine_is_prepared(tmp_path: Path) -> None:
+    with virtual_microphone(tmp_path) as microphone:
+        microphone.environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+        with listening_to(microphone) as running:
+            running.wait_for(b"preparing", "log")
+            running.wait_for(b"ready after", "log")
+            assert b"microphone:" not in running.log
+            running.wait_for(b"microphone:", "log")
+            running.wait_for(b"listening", "log")
+            running.signal(signal.SIGTERM)
+            assert running.end().status == 0
 
 
 @needs_pulseaudio

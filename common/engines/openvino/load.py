@@ -10,7 +10,7 @@ import functools
 import logging
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ import common.engines.openvino.weights as weights
 from common.engines.checkpoint import Checkpoint, checked_state
 from common.engines.features import Frontend
 from common.engines.geometry import Geometry, tensor_shapes
-from common.engines.loading import Loading
+from common.engines.loading import Loading, Progress
 from common.engines.memory import give_back_what_is_free
 from common.engines.model_folder import ModelFiles, failed
 from common.engines.openvino.cache import Cache, entry_of, key_of
@@ -34,8 +34,6 @@ from common.packages import INSTALL, import_or_explain
 from common.settings.flags import ModelConfig
 
 log = logging.getLogger(__name__)
-
-Progress = Callable[[float], None]
 
 FORMAT = 5  # of an entry: a change in how graphs or weights are made makes the old ones useless
 MODEL_FILES = ("model.pt", "config.yaml", "am.mvn", "tokens.json")
