@@ -27,9 +27,10 @@ function start() {
     }
   });
 
-  process.removeAllListeners("SIGINT").once("SIGINT", () => send("stop"));
+  process.once("SIGINT", () => send("stop")); // what was being said is still heard; once more ends this program
   service.on("close", (status) => {
-    if (status === 0 || status === 2) process.exit(status); // ended as asked, or a flag is wrong
+    process.removeAllListeners("SIGINT");
+    if ([0, 2, 3, 130].includes(status)) process.exit(status); // as asked, or another start would fail the same way
     pause = Date.now() - began > 60_000 ? 1 : Math.min(2 * pause, 60);
     setTimeout(start, 1000 * pause);
   });

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -67,6 +70,70 @@ def test_a_service_that_dies_again_and_again_is_restarted_less_and_less_often(
     starts = [float(line) for line in (tmp_path / "starts").read_text(encoding="utf-8").split()]
     for pause, earlier, later in zip((1, 2, 4), starts, starts[1:]):
         assert later - earlier >= pause
+
+
+@programs
+@pytest.mark.parametrize("status", [2, 3])
+def test_a_service_that_would_fail_the_same_way_again_is_not_restarted(
+    tmp_path: Path, interpreter: str, program: str, status: int
+) -> None:
+    (tmp_path / "examples").mkdir()
+    shutil.copy(str(EXAMPLES / program), str(tmp_path / "examples" / program))
+    dies = DIES_AT_ONCE.replace("0 if len(starts.readlines()) == 4 else 1", str(status))
+    (tmp_path / "asr_service_streaming.py").write_text(dies, encoding="utf-8")
+    assert output_of(interpreter, str(tmp_path / "examples" / program)) == (status, "")
+    assert len((tmp_path / "starts").read_text(encoding="utf-8").split()) == 1
+
+
+IN_SPEECH = """
+import json, signal, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+print(json.dumps({"type": "voice.asr_text.final", "text": "first"}), flush=True)
+for line in sys.stdin:
+    if "stop" in line:
+        break
+time.sleep(1)  # the model decodes what was being said
+print(json.dumps({"type": "voice.asr_text.final", "text": "last"}), flush=True)
+"""
+
+
+@programs
+@pytest.mark.parametrize("to_all", [True, False], ids=["from-a-terminal", "to-the-program-alone"])
+def test_what_is_being_said_at_ctrl_c_is_still_heard(
+    tmp_path: Path, interpreter: str, program: str, to_all: bool
+) -> None:
+    (tmp_path / "examples").mkdir()
+    shutil.copy(str(EXAMPLES / program), str(tmp_path / "examples" / program))
+    (tmp_path / "asr_service_streaming.py").write_text(IN_SPEECH, encoding="utf-8")
+    started = subprocess.Popen(
+        [interpreter, str(tmp_path / "examples" / program)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(PYTHON=sys.executable),
+        start_new_session=True,
+    )
+    assert started.stdout is not None
+    assert started.stdout.readline() == b"heard: first\n"
+    (os.killpg if to_all else os.kill)(started.pid, signal.SIGINT)
+    printed, said = started.communicate(timeout=60)
+    assert (printed, said, started.returncode) == (b"heard: last\n", b"", 0)
+
+
+@programs
+def test_ctrl_c_between_two_starts_ends_the_program(tmp_path: Path, interpreter: str, program: str) -> None:
+    (tmp_path / "examples").mkdir()
+    shutil.copy(str(EXAMPLES / program), str(tmp_path / "examples" / program))
+    (tmp_path / "asr_service_streaming.py").write_text(DIES_AT_ONCE.replace("== 4", "== 40"), encoding="utf-8")
+    arguments = [interpreter, str(tmp_path / "examples" / program)]
+    started = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, env=environment(PYTHON=sys.executable))
+    starts = tmp_path / "starts"
+    deadline = time.monotonic() + 60
+    while not starts.exists() or len(starts.read_text(encoding="utf-8").split()) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(1)  # the next start is 4 s later
+    started.send_signal(signal.SIGINT)
+    assert started.wait(timeout=3) != 0
 
 
 @pytest.mark.skipif(not shutil.which("jq"), reason="jq is not installed")
