@@ -89,7 +89,7 @@ def _spare(name: str, config: CommonConfig) -> str:
     if name == "sounddevice":
         return "" if config.input == "mic" or config.input_device else "needed for a microphone only"
     if name == "torch" and _does_without_torch(config):
-        return "needed to prepare an engine once, for GPUs, and for --engine torch and funasr"
+        return "needed for GPUs, --engine torch and funasr, --final-model and --punc-model only"
     if name == "openvino":
         return "" if config.engine == "openvino" else "without it torch decodes, several times slower"
     if name == "funasr":
@@ -106,7 +106,7 @@ def _spare(name: str, config: CommonConfig) -> str:
 
 
 def _does_without_torch(config: CommonConfig) -> bool:
-    """Whether OpenVINO decodes, which needs torch only where the engine is not in the cache yet: loading tells."""
+    """Whether OpenVINO decodes."""
     on_cpu = config.engine in ("auto", "openvino") and config.device in ("auto", "cpu")
     finals = config.final_model or config.punc_model
     return on_cpu and not finals and importlib.util.find_spec("openvino") is not None

@@ -11,6 +11,7 @@ from common.engines.model_folder import failed
 from common.engines.quiet import quiet_noise
 from common.engines.seam import SHORTEST_LAST_PIECE, Hypothesis, Spellings
 from common.engines.streaming_step import Network, Shape, first_state, step
+from common.errors import FatalError
 from common.settings.flags import ModelConfig
 from common.units import LFR_FRAME_SAMPLES
 
@@ -52,6 +53,15 @@ class ParaformerEngine:
             if not np.isfinite(numbers).all():
                 raise failed(FloatingPointError("what the model computes is not finite: its weights are damaged"))
         return np.concatenate([encoded.hidden[-1, :8], decoded.log_probs[0, :8]])
+
+    def computes(self, wanted: list[float]) -> bool:
+        """Whether ``warm_up`` returns these numbers, or nearly: what lies in a cache may be damaged in any way."""
+        try:
+            return bool(np.allclose(self.warm_up(), wanted, atol=0.05))
+        except FatalError as error:
+            if error.error_code != "model_load_failed":
+                raise
+            return False
 
 
 class ParaformerSession:

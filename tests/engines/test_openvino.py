@@ -250,7 +250,7 @@ def test_a_checkpoint_in_half_precision_is_written_out_and_decodes(cache: Path, 
 
 
 @pytest.mark.parametrize("name", ["encoder.blob", "decoder.blob", "weights.bin"])
-@pytest.mark.parametrize("damage", ["truncated", "overwritten", "missing"])
+@pytest.mark.parametrize("damage", ["truncated", "overwritten", "not numbers", "missing"])
 def test_a_damaged_entry_is_made_again(
     cache: Path, prepared: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str, name: str
 ) -> None:
@@ -262,10 +262,11 @@ def test_a_damaged_entry_is_made_again(
     if damage == "missing":
         path.unlink()
     else:
-        path.write_bytes(content[:5000] if damage == "truncated" else bytes(len(content)))
+        filler = b"\xff" if damage == "not numbers" else b"\0"  # nan, and 0
+        path.write_bytes(content[:5000] if damage == "truncated" else filler * len(content))
     assert text_of(CONFIG) == wanted
     assert next(cache.glob(f"*/{name}")).stat().st_size == len(content)
-    if damage == "overwritten":
+    if damage in ("overwritten", "not numbers"):
         assert "made again" in caplog.text
 
 
