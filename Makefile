@@ -1,10 +1,12 @@
-# make setup | demo | test | test-full | clean
+# make setup        what the services need, without torch: 0.4 GB
+# make setup-full   everything: GPUs, FunASR's own engine, second pass and punctuation
+# make demo | test | test-full | test-runtime | clean
 #
 # Another Python:     make setup PYTHON=python3.12
 # The CPU build of torch (small; for machines without an NVIDIA GPU), with uv:
-#     make setup PIP_INSTALL="uv pip install --python .venv/bin/python --torch-backend cpu"
+#     make setup-full PIP_INSTALL="uv pip install --python .venv/bin/python --torch-backend cpu"
 #
-# Without make: python3 -m venv .venv, activate it, pip install -r requirements.txt.
+# Without make: the first lines of requirements-runtime.txt.
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,10 +17,13 @@ PYTEST := $(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 # stdout is the services': everything that is said here goes to stderr.
 SAY := @echo >&2 "make:"
 
-.PHONY: setup demo test test-full clean
+.PHONY: setup setup-full demo test test-full test-runtime clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.installed
+	$(SAY) "ready: $(RUN) asr_service_streaming.py --help"
+
+setup-full: $(VENV)/.installed-full
 	$(SAY) "ready: $(RUN) asr_service_streaming.py --help"
 
 demo: $(VENV)/.installed
@@ -35,20 +40,33 @@ test-full: $(VENV)/.installed-dev
 	$(SAY) "pytest, what takes long"
 	@$(PYTEST) -m full
 
+# The services in an environment of their own, which has no torch; the tests run in the other one.
+test-runtime: $(VENV)/.installed-dev
+	@$(MAKE) --no-print-directory VENV=$(VENV)-runtime setup
+	$(SAY) "pytest, services without torch"
+	@SERVICE_PYTHON=$(CURDIR)/$(VENV)-runtime/bin/python $(PYTEST) tests/process/test_runtime.py \
+		tests/process/test_speech.py tests/process/test_commands.py tests/process/test_microphone.py
+
 clean:
-	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
+	@rm -rf $(VENV) $(VENV)-runtime .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is as old as the last installation: changed requirements are newer and install again.
-$(VENV)/.installed: requirements.txt
+$(VENV)/.installed: requirements-runtime.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 8) and "make: Python 3.8 or newer is needed: make PYTHON=python3.x")'
 	@$(RUN) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV) >&2 || \
 		{ echo >&2 "make: no virtual environment; on Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
+	$(SAY) "installing requirements-runtime.txt into $(VENV)"
+	@$(PIP_INSTALL) -r requirements-runtime.txt >&2
+	@$(PIP_INSTALL) --no-deps silero-vad==6.2.3 >&2
+	@touch $@
+
+$(VENV)/.installed-full: requirements.txt $(VENV)/.installed
 	$(SAY) "installing requirements.txt into $(VENV): minutes the first time, as torch is large"
 	@$(PIP_INSTALL) -r requirements.txt >&2
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed-full
 	$(SAY) "installing requirements-dev.txt"
 	@$(PIP_INSTALL) -r requirements-dev.txt >&2
 	@touch $@

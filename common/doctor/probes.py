@@ -42,7 +42,9 @@ def _sounddevice(_name: str) -> str:
 
 
 def _hub(name: str) -> str:
-    _ = importlib.import_module(module_of(name)).snapshot_download  # imported when it is asked for
+    from common.engines.hub import snapshot_download
+
+    snapshot_download("ms" if name == "modelscope-hub" else "hf")
     return "imports"
 
 
@@ -71,7 +73,7 @@ PROBES: dict[str, Callable[[str], str]] = {  # each imports its package and says
     "sounddevice": _sounddevice,
     "pypinyin": _imports,
     "wetext": _imports,
-    "modelscope": _hub,
+    "modelscope-hub": _hub,
     "huggingface-hub": _hub,
 }
 

@@ -99,7 +99,7 @@ def _spare(name: str, config: CommonConfig) -> str:
         return "" if config.hotwords else "needed for hotwords only"
     if name == "wetext":
         return "" if config.itn else "needed for --itn only"
-    hub = {"modelscope": "ms", "huggingface-hub": "hf"}.get(name)
+    hub = {"modelscope-hub": "ms", "huggingface-hub": "hf"}.get(name)
     if hub is None or (hub == config.hub and config.model_dir is None and not config.demo):
         return ""
     return f"needed to download a model with --hub {hub} only"
@@ -182,11 +182,11 @@ def _version(name: str) -> str | None:
 
 
 def _pinned(name: str) -> set[str]:
-    """The versions of ``name`` in requirements.txt: several where they depend on Python's."""
-    try:
-        lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError):
-        return set()
+    """The versions of ``name`` in the requirements: several where they depend on Python's."""
+    lines: list[str] = []
+    for path in (REQUIREMENTS, REQUIREMENTS.with_name("requirements-runtime.txt")):
+        with contextlib.suppress(OSError, ValueError):
+            lines += path.read_text(encoding="utf-8").splitlines()
     pins = (re.match(r"([\w.-]+)==([^\s;]+)", line) for line in lines)
     return {pin[2] for pin in pins if pin and pin[1].replace("_", "-") == name}
 

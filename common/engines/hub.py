@@ -35,7 +35,7 @@ def cached_or_downloaded(hub: str, kind: Kind = STREAMING, loading: Loading = TE
     loading.busy("downloading", 0.0)
     log.info("downloading %s (about %s, once)", kind.hub_names[hub], kind.size)
     try:
-        return str(_snapshot_download(hub)(kind.hub_names[hub]))
+        return str(snapshot_download(hub)(kind.hub_names[hub]))
     except FatalError:
         raise
     except Exception as error:
@@ -47,7 +47,7 @@ def cached_or_downloaded(hub: str, kind: Kind = STREAMING, loading: Loading = TE
 def in_cache(hub: str, kind: Kind) -> Path | None:
     """The hub's model in its cache, or None if it is not there or not whole. Never touches the network."""
     try:
-        folder = Path(_snapshot_download(hub)(kind.hub_names[hub], local_files_only=True))
+        folder = Path(snapshot_download(hub)(kind.hub_names[hub], local_files_only=True))
     except FatalError:
         raise
     except Exception as error:  # not in the cache: each hub has its own error for that
@@ -56,9 +56,11 @@ def in_cache(hub: str, kind: Kind) -> Path | None:
     return folder if all((folder / name).is_file() for name in kind.files) else None
 
 
-def _snapshot_download(hub: str) -> Any:
-    package = "modelscope" if hub == "ms" else "huggingface_hub"
+def snapshot_download(hub: str) -> Any:
+    """The hub's own function of that name. Raises FatalError ``dependency_missing``."""
+    module = "modelscope_hub.compat.snapshot_download" if hub == "ms" else "huggingface_hub"
     try:
-        return importlib.import_module(package).snapshot_download
+        return importlib.import_module(module).snapshot_download
     except Exception as error:
+        package = "modelscope-hub" if hub == "ms" else "huggingface_hub"
         raise FatalError("dependency_missing", describe(error, f"pip install {package}")) from error

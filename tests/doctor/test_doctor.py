@@ -59,7 +59,7 @@ def test_a_torchaudio_or_portaudio_that_cannot_load_is_a_note(tmp_path: Path) ->
     lines = {
         "torchaudio": "raise OSError('libtorch_cuda.so: cannot open shared object file')",
         "sounddevice": "raise OSError('PortAudio library not found')",
-        "modelscope": "raise TypeError('not for this Python')",
+        "modelscope_hub": "raise TypeError('not for this Python')",
     }
     done = run("--demo", broken=lines, folder=tmp_path)
     assert done.returncode == 0, done.stdout
@@ -70,7 +70,7 @@ def test_a_torchaudio_or_portaudio_that_cannot_load_is_a_note(tmp_path: Path) ->
     assert re.search(
         r"→ (sudo apt-get install libportaudio2|sudo dnf install portaudio|brew install portaudio|.* pip)", text
     )
-    assert finding(done.stdout, "modelscope")[0] == "note"
+    assert finding(done.stdout, "modelscope-hub")[0] == "note"
 
 
 def test_a_broken_package_is_wrong_and_the_rest_is_still_checked(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ LINE = re.compile(r"(ok|note|WRONG) +\S.*|       → .*|healthy.*|\d+ thing\(s\)
 
 def test_what_packages_print_is_no_part_of_the_report(tmp_path: Path) -> None:
     noise = "import sys; print('Notice: ffmpeg is not installed'); print('a warning', file=sys.stderr)"
-    done = run("--demo", broken={"funasr": noise, "modelscope": noise}, folder=tmp_path)
+    done = run("--demo", broken={"funasr": noise, "modelscope_hub": noise}, folder=tmp_path)
     assert "Notice" not in done.stdout + done.stderr and "a warning" not in done.stdout + done.stderr
     assert [line for line in done.stdout.splitlines() if not LINE.fullmatch(line)] == []
 

@@ -237,7 +237,7 @@ def test_without_a_flag_there_are_no_finals_to_polish() -> None:
 def test_all_steps_together_from_folders_and_from_the_hub_s_cache(
     punctuation_folder: Path, second_pass_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hubs, "_snapshot_download", hub(second_pass_folder, None))
+    monkeypatch.setattr(hubs, "snapshot_download", hub(second_pass_folder, None))
     finals = finals_of(final_model="paraformer-zh", punc_model=str(punctuation_folder), itn=HAS_WETEXT)
     audio = finals.audio([Hotword("世界")])
     audio.pieces.append(heard())
@@ -250,7 +250,7 @@ def test_all_steps_together_from_folders_and_from_the_hub_s_cache(
 def test_a_model_that_is_not_in_the_cache_is_downloaded_once_and_said_so(
     punctuation_folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(hubs, "_snapshot_download", hub(None, punctuation_folder))
+    monkeypatch.setattr(hubs, "snapshot_download", hub(None, punctuation_folder))
     with caplog.at_level(logging.INFO):
         finals = finals_of(punc_model="ct-punc")
     assert "downloading iic/punc_ct-transformer_cn-en-common-vocab471067-large (about 1.1 GB, once)" in caplog.text
@@ -271,7 +271,7 @@ def test_a_model_that_is_not_in_the_cache_is_downloaded_once_and_said_so(
 def test_what_cannot_be_found_says_what_else_to_do(
     monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], code: str, words: str
 ) -> None:
-    monkeypatch.setattr(hubs, "_snapshot_download", hub(None, None))
+    monkeypatch.setattr(hubs, "snapshot_download", hub(None, None))
     with pytest.raises(FatalError) as refused:
         finals_of(**settings)
     assert refused.value.error_code == code

@@ -31,7 +31,7 @@ PURE = [  # no file, no clock, no thread, no package but numpy, themselves and i
     *["text.tokens_to_words", "text.word_times", "speech.endpoint"],
 ]
 TOUCHES = {"io", "os", "queue", "select", "signal", "socket", "subprocess", "tempfile", "threading", "time"}
-HEAVY = {"torch", "openvino", "funasr", "sounddevice", "soundfile", "soxr", "modelscope", "huggingface_hub"}
+HEAVY = {"torch", "openvino", "funasr", "sounddevice", "soundfile", "soxr", "modelscope_hub", "huggingface_hub"}
 HEAVY |= {"yaml", "tqdm", "pypinyin", "jieba", "wetext", "kaldi_native_fbank"}
 ON_TORCH = {"engines.torch_ops", "engines.torch_engine"}  # imported when torch is to compute
 

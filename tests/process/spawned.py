@@ -31,6 +31,7 @@ class Wait:
 
 sys.meta_path.insert(0, Wait())
 """
+SERVICE_PYTHON = os.environ.get("SERVICE_PYTHON", sys.executable)  # of another environment: the runtime alone
 A_MOMENT, MINUTES = 50_000, 200_000_000  # rounds inside a library, where Python runs no signal handler
 
 
@@ -60,7 +61,7 @@ def checked(stdout: bytes, **options: Any) -> list[dict[str, Any]]:
 
 
 def command(script: str, *arguments: str) -> list[str]:
-    return [sys.executable, str(ROOT / f"{script}.py"), *arguments]
+    return [SERVICE_PYTHON, str(ROOT / f"{script}.py"), *arguments]
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -69,7 +70,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def run(script: str, *arguments: str, stdin: bytes | None = None, timeout: float = 120, **env: str) -> Ended:
-    """Run a script to its end."""
+    """Run a script to its end. Finals that are polished may differ from their partials."""
     done = subprocess.run(
         command(script, *arguments),
         input=b"" if stdin is None else stdin,
@@ -78,7 +79,8 @@ def run(script: str, *arguments: str, stdin: bytes | None = None, timeout: float
         env=environment(**env),
         check=False,
     )
-    events = checked(done.stdout, append_only=script == "asr_service")
+    polished = {"--itn", "--final-model", "--punc-model"} & set(arguments)
+    events = checked(done.stdout, append_only=script == "asr_service" and not polished)
     return Ended(events, done.stderr.decode("utf-8", errors="replace"), done.returncode)
 
 

@@ -39,15 +39,21 @@ NEEDED_WITH = {  # package → (its module, what needs it)
     "pypinyin": ("pypinyin", ["--hotwords", "星期"]),
     "wetext": ("wetext", ["--itn"]),
     "PyYAML": ("yaml", []),
-    "modelscope": ("modelscope", ["--hub", "ms"]),
+    "modelscope-hub": ("modelscope_hub", ["--hub", "ms"]),
     "huggingface_hub": ("huggingface_hub", ["--hub", "hf"]),
     "setuptools": ("setuptools distutils _distutils_hack", ["--engine", "funasr"]),  # Python has no distutils from 3.12
 }
-NEVER_NEEDED = {"torchaudio": ["--engine", "funasr"], "tqdm": [], "transformers": ["--engine", "funasr"]}
+NEVER_NEEDED = {
+    "modelscope": ["--engine", "funasr"],
+    "torchaudio": ["--engine", "funasr"],
+    "tqdm": [],
+    "transformers": ["--engine", "funasr"],
+}
 
 
 def requirements() -> set[str]:
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    files = ("requirements.txt", "requirements-runtime.txt")
+    lines = [line for name in files for line in (ROOT / name).read_text(encoding="utf-8").splitlines()]
     return {match[1] for match in (re.match(r"([\w-]+)==", line) for line in lines) if match}
 
 
