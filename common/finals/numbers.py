@@ -1,76 +1,114 @@
-"""Inverse text normalisation: numbers that were spoken, in digits. wetext's grammar says where a number is and of
-what kind; how it is written is decided here, because wetext's own 2026/03/05, 8:30 and 20min run into what stands
-beside them and change words that were said. Here only numerals change, and what no digit can replace in its place:
-fractions, per cent, sums."""
+"""Inverse text normalisation: numbers that were spoken, in digits. wetext's grammar proposes them; nothing of it is
+taken unless, read aloud, it is what was said, and leaves no doubt. Units and words stay: wetext's own 2026/03/05,
+8:30 and 20min run into what stands beside them and change words that were said."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, Iterator
+from typing import Any, Iterator, Tuple
 
+from common.finals.doubts import doubtful
+from common.finals.numerals import NUMERAL, said
 from common.packages import import_or_explain
 
 DIGITS = str.maketrans("零一二三四五六七八九两幺", "012345678921")
-NUMERAL = re.compile("[零一二三四五六七八九两幺十百千万亿]+")
-DECIMAL = re.compile("[零一二三四五六七八九两幺十百千万亿]+(?:点[零一二三四五六七八九]+)?")
-CLOCK = re.compile("点.*[分刻]")  # that 点 is no decimal point
-AS_WETEXT_WRITES = {"cardinal", "fraction", "math", "licenseplate"}
-NO_NUMBERS = {"十分", "十字"}  # very; a cross
-VAGUE = re.compile("[几数]>[十百千万亿]|[十百千万亿]<[几来余]")  # 几十个 and 十来个 are no 几10个 and 10来个
-_TOKEN = re.compile(r'(\w+) \{((?: \w+: "(?:[^"\\]|\\.)*")*) \}', re.DOTALL)
-_VALUE = re.compile(r' (\w+): "((?:[^"\\]|\\.)*)"', re.DOTALL)
+LONGEST = 50  # characters of a numeral with units: ten quadrillions take forty
+
+# Numbers and what joins them, as far as wetext may want to see them together.
+JOINT = "(?:分之|比|到|至|又|加|减|乘以?|除以|等于|[年月日号点时分秒块元毛角]{1,2}[到至]?)"
+STRETCH = re.compile(f"{NUMERAL}+(?:{JOINT}{NUMERAL}+)*[年月日号点时分秒块元毛角刻半]*")
+
+# One number: per cent, a fraction, a decimal (not 三点二十, 三点五分, 三点五点), or a numeral.
+KILO = re.compile("千(?=[克米瓦卡赫伏帕焦兆牛]|字节)")  # in 二十五千克 the unit's, not the number's
+NUMBER = re.compile(
+    f"百分之{NUMERAL}+(?:点{NUMERAL}+)?|{NUMERAL}+分之{NUMERAL}+"
+    f"|{NUMERAL}+点[零一二三四五六七八九幺]+(?=[万亿]?(?![分刻点]|{NUMERAL})|{KILO.pattern})|{NUMERAL}+"
+)
+IN_DIGITS = re.compile(r"\d+(?:[./]\d+)?%?|\d{1,4}万|\d{1,4}万亿|\d{1,8}亿|\d+亿\d{1,4}万")
+
+# A lone digit mostly stays (三个, 十年一剑); it is a number in 三月五号, 三到十个 and 三块五.
+LONE = re.compile("[零一二三四五六七八九两幺]")
+COUNTS = re.compile(
+    r".[年月日号点时分秒刻块元毛角比到至又加减乘除]|(?<=[比到至又加减乘以于]).|(?<=[块元毛角]).(?=\W|$|[钱的])"
+)
+SYMBOL = re.compile("[:+×=]")  # 3:2 and 2+3=5
+COMPARED = re.compile("[大小多少高低长短快慢好强重轻早晚贵便]")  # 三比二大 is no score
+
+Edit = Tuple[int, int, str]  # text[start:end] becomes these digits
 
 
 class InverseTextNormalizer:
     """Called with a text it returns the text with its numbers in digits; everything else stays as it is.
 
-    二零二六年三月五号 is 2026年3月5号, 百分之五十 is 50%. What is vague stays (三四个, 十几个), and so does a lone
-    digit (三个). Raises ValueError if wetext leaves out a part of the text.
+    二零二六年三月五号 is 2026年3月5号, 百分之五十 is 50%. What is vague stays (三四个, 十几个), and so do a lone
+    digit (三个) and whatever may be several numbers (十七十八) or a word (十分).
     """
 
     def __init__(self, wetext: Any) -> None:
-        self._wetext = wetext
         self._normalizer = wetext.Normalizer(lang="zh", operator="itn")
 
     def __call__(self, text: str) -> str:
-        spoken = text.replace("〇", "零")  # its grammar does not know the former
-        if not NUMERAL.search(spoken):
-            return text
+        spoken = text.replace("〇", "零")  # wetext's grammar does not know the former
         written = ""
         position = 0
-        for kind, part in self._parts(spoken):
-            end = position + len(part)
-            in_place = f"{spoken[:position][-1:]}>{part}<{spoken[end:][:1]}"
-            stays = kind == "char" or part in NO_NUMBERS or VAGUE.search(in_place)
-            written += text[position:end] if stays else self._written(kind, part)
-            position = end
-        return written
+        for stretch in STRETCH.finditer(spoken):
+            for start, end, digits in self._stretch(spoken, *stretch.span()):
+                written += text[position:start] + digits
+                position = end
+        return written + text[position:]
 
-    def _parts(self, text: str) -> Iterator[tuple[str, str]]:
-        """(kind, what was said) from left to right; together all of ``text``."""
-        tagged = self._wetext.tag(text, "zh", "itn")
-        parts = []
-        for kind, members in _TOKEN.findall(tagged):
-            values = [value for name, value in _VALUE.findall(members) if name != "preserve_order"]
-            parts.append((kind, re.sub(r"\\(.)", r"\1", "".join(values), flags=re.DOTALL)))
-        if "".join(part for _, part in parts) != text:
-            raise ValueError(f"wetext reads {text!r} as {tagged!r}")
-        yield from parts
+    def _stretch(self, text: str, start: int, end: int) -> list[Edit]:
+        """``text[start:end]``, a stretch: a score or a sum as wetext writes it, or else each number by itself."""
+        spoken = text[start:end]
+        whole = self._wetext(spoken)
+        if whole == spoken:
+            return []  # 三个, 十分, 一心一意
+        edits = [self._number(text, *span) for span in _numbers(text, start, end)]
+        certain = [edit for edit in edits if edit is not None]
+        if len(certain) < len(edits):  # 三 may be anything then, but 三十 is 30 all the same
+            return [edit for edit in certain if not LONE.fullmatch(text, edit[0], edit[1])]
+        in_symbols = SYMBOL.search(whole) and not re.search(NUMERAL, whole)
+        if in_symbols and not COMPARED.match(text, end) and said(whole, spoken):
+            return [(start, end, whole)]
+        return [edit for edit in certain if not LONE.fullmatch(text, edit[0], edit[1]) or COUNTS.match(text, edit[0])]
 
-    def _written(self, kind: str, part: str) -> str:
-        """A number of wetext's ``kind`` as it is written."""
-        whole: str = self._normalizer.normalize(part)
-        is_range = "~" in whole
-        if whole == part or (is_range and not re.search("[到至]", part)):
-            return part  # 一心一意; and 三四个 is neither 34个 nor 3~4个
-        if not is_range and (kind in AS_WETEXT_WRITES or whole.endswith("%")):
-            return whole.replace(" ", "")  # it parts the digits of a telephone number
-        is_clock = kind in ("date", "time") or CLOCK.search(part)
-        return (NUMERAL if is_clock else DECIMAL).sub(lambda match: self._number(match[0]), part)
+    def _number(self, text: str, start: int, end: int) -> Edit | None:
+        """One number in digits, or None where that would be a guess."""
+        for stop in (end, end - 1) if end - start > 1 and KILO.match(text, end - 1) else (end,):
+            if not doubtful(text, start, stop):
+                for digits in self._ways_to_write(text[start:stop]):
+                    if IN_DIGITS.fullmatch(digits) and said(digits, text[start:stop]):
+                        return start, stop, digits
+        return None
 
-    def _number(self, numeral: str) -> str:
-        in_digits = numeral.translate(DIGITS)
-        return in_digits if in_digits.isdigit() and in_digits.isascii() else str(self._normalizer.normalize(numeral))
+    def _ways_to_write(self, number: str) -> Iterator[str]:
+        """What may be right, the best first."""
+        yield number.translate(DIGITS)
+        if len(number) > LONGEST:
+            return
+        if number[1:] and number[-1] in "万亿":
+            for digits in self._ways_to_write(number[:-1]):
+                yield digits + number[-1]  # 30万, not 300000
+        yield self._wetext(number)
+        yield self._by_groups(number)
+
+    def _by_groups(self, number: str) -> str:
+        """What wetext has no digits for, as in its own 1100万500 for 一千一百万零五百: four digits at a time."""
+        for unit, places in (("亿", 8), ("万", 4)):
+            head, _, tail = number.rpartition(unit)
+            if head:
+                return self._by_groups(head) + self._by_groups(tail).zfill(places)
+        return self._wetext(number.lstrip("零")).translate(DIGITS)
+
+    def _wetext(self, spoken: str) -> str:
+        return str(self._normalizer.normalize(spoken)).replace(" ", "")  # it parts the digits of a telephone number
+
+
+def _numbers(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    for number in NUMBER.finditer(text, start):
+        if number.start() >= end:
+            return
+        yield number.span()
 
 
 def load_itn() -> InverseTextNormalizer:
