@@ -155,6 +155,7 @@ def test_without_a_cache_the_engine_decodes_the_same(
     from tests.engines.test_openvino import text_of
 
     wanted = text_of(CONFIG)
+    monkeypatch.setattr("common.engines.openvino.judge.LONGEST_SEC", 5.0)
     no_home(monkeypatch, own)
     assert text_of(replace(CONFIG, precision=precision)) == wanted
     assert caplog.text.count("nothing can be kept") == 1

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from common.engines.cache_folder import SHARED, cache_root
+from common.engines.loading import Loading
 from common.engines.streaming_step import Shape, first_state, step
 from common.errors import FatalError
 from common.settings.flags import DEMO_MODEL, StreamingConfig
@@ -46,6 +47,12 @@ print(type(engine.network).__name__, engine.precision, *sorted({"torch", "funasr
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return cache_root()
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verdict is made on two sentences; on as many as it takes in test_judge.py."""
+    monkeypatch.setattr("common.engines.openvino.judge.LONGEST_SEC", 5.0)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +89,6 @@ def text_of(config: StreamingConfig) -> tuple[int, ...]:
     return decoded(loaded(config), read(DEMO_SPEECH / "single01.wav")).tokens
 
 
-@pytest.mark.parametrize("chunk_size", [(0, 10, 5), (0, 8, 4), (5, 10, 5)], ids=str)
 def imported(tree: ast.AST) -> set[str]:
     nodes = list(ast.walk(tree))
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
@@ -112,6 +118,7 @@ def test_openvino_telemetry_is_not_imported(module: str) -> None:
     assert done.stdout == "None\n"
 
 
+@pytest.mark.parametrize("chunk_size", [(0, 10, 5), (0, 8, 4), (5, 10, 5)], ids=str)
 def test_int8_gives_the_tokens_of_single_precision(cache: Path, chunk_size: tuple[int, int, int]) -> None:
     from common.engines.openvino import judge
 
@@ -186,7 +193,9 @@ def test_ten_that_start_at_once_prepare_once_and_the_others_say_that_they_wait(c
     assert not list(cache.glob(".building-*"))
 
 
-def test_another_setting_costs_graphs_and_nothing_else(cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_another_setting_costs_graphs_and_nothing_else(
+    cache: Path, short: None, caplog: pytest.LogCaptureFixture
+) -> None:
     config = replace(CONFIG, precision="auto")
     loaded(config)
     [weights], [verdict] = entries(cache, "weights"), entries(cache, "verdict")
@@ -209,7 +218,7 @@ def test_another_setting_costs_graphs_and_nothing_else(cache: Path, caplog: pyte
 
 
 @pytest.mark.parametrize("verdict", ["{}", "null", '{"tokens": "many"}', '{"tokens": 5, "moved": [], "other": 1}'])
-def test_a_verdict_that_cannot_be_read_is_made_again(cache: Path, verdict: str) -> None:
+def test_a_verdict_that_cannot_be_read_is_made_again(cache: Path, short: None, verdict: str) -> None:
     config = replace(CONFIG, precision="auto")
     loaded(config)
     [folder] = entries(cache, "verdict")
@@ -265,7 +274,8 @@ def test_a_damaged_entry_is_made_again(
         filler = b"\xff" if damage == "not numbers" else b"\0"  # nan, and 0
         path.write_bytes(content[:5000] if damage == "truncated" else filler * len(content))
     assert text_of(CONFIG) == wanted
-    assert next(cache.glob(f"*/{name}")).stat().st_size == len(content)
+    size = next(cache.glob(f"*/{name}")).stat().st_size
+    assert size == pytest.approx(len(content), rel=0.02)  # the names of a graph's nodes are counted on
     if damage in ("overwritten", "not numbers"):
         assert "made again" in caplog.text
 
@@ -305,15 +315,19 @@ def test_weights_that_are_not_finite_are_refused(cache: Path, tmp_path: Path, pr
 
 
 def test_progress_goes_from_0_to_1_while_it_prepares_and_is_silent_when_nothing_is_prepared(cache: Path) -> None:
-    told: list[float] = []
+    told: list[tuple[str, float]] = []
+    prepared: list[bool] = []
+    loading = Loading(lambda *what: told.append(what), lambda: prepared.append(True))
     config = replace(CONFIG, precision="auto")
-    loaded(config, progress=told.append)
-    assert (told[0], told[-1]) == (0.0, 1.0)
-    assert told == sorted(told)
-    assert max(later - earlier for earlier, later in zip(told, told[1:])) < 0.35
+    loaded(config, loading=loading)
+    parts = [part for _, part in told]
+    assert {state for state, _ in told} == {"preparing"}
+    assert (parts[0], parts[-1], prepared) == (0.0, 1.0, [])
+    assert parts == sorted(parts)
+    assert max(later - earlier for earlier, later in zip(parts, parts[1:])) < 0.35
     told.clear()
-    loaded(config, progress=told.append)
-    assert told == []
+    loaded(config, loading=loading)
+    assert (told, prepared[:1]) == ([], [True])
 
 
 def test_a_prepared_cache_is_shared_with_those_who_cannot_write(
