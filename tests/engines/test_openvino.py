@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import importlib.util
 import logging
+import random
 import re
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -189,6 +191,20 @@ def test_ten_that_start_at_once_prepare_once_and_the_others_say_that_they_wait(c
     assert sum(b"preparing" in log and b"waiting" not in log for log in logs) == 1
     assert sum(log.count(b"(once)") for log in logs) == 2  # the model, and the graphs
     assert sum(b"waiting: another process" in log for log in logs) > 0
+    assert len(entries(cache)) == 3
+    assert not list(cache.glob(".building-*"))
+
+
+@pytest.mark.full
+def test_ten_that_start_at_once_and_half_of_which_are_killed_leave_five_services_and_nothing_else(cache: Path) -> None:
+    choose = random.Random(0)
+    processes = [loads_in_a_process() for _ in range(10)]
+    for process in processes[::2]:
+        time.sleep(choose.random())
+        process.kill()
+    outputs = [process.communicate()[0].decode().split() for process in processes]
+    assert outputs[1::2] == [["OpenvinoNetwork", "int8"]] * 5
+    loaded(replace(CONFIG, precision="auto"))  # the next start sweeps
     assert len(entries(cache)) == 3
     assert not list(cache.glob(".building-*"))
 
