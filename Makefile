@@ -26,8 +26,12 @@ setup: $(VENV)/.installed
 setup-full: $(VENV)/.installed-full
 	$(SAY) "ready: $(RUN) asr_service_streaming.py --help"
 
-demo: $(VENV)/.installed
-	@$(RUN) asr_service_streaming.py --demo
+# On a terminal with a view for people (a Python 3.8 has none), else the plain service.
+demo: $(VENV)/.installed $(VENV)/.installed-view
+	@if [ -t 1 ] && $(RUN) -c "import wcwidth" 2>/dev/null; then set -- clients/view.py; else set --; fi; \
+		$(RUN) "$$@" asr_service_streaming.py --demo
+	$(SAY) "it works; the demo model knows synthetic voices and its own sentences alone"
+	$(SAY) "next, with your own voice (downloads the real model, 880 MB): $(RUN) clients/view.py asr_service_streaming.py"
 
 test: $(VENV)/.installed-dev
 	$(SAY) "ruff, mypy, pytest"
@@ -66,7 +70,13 @@ $(VENV)/.installed-full: requirements.txt $(VENV)/.installed
 	@$(PIP_INSTALL) -r requirements.txt >&2
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed-full
+# The group of one program: from its name to the next blank line.
+$(VENV)/.installed-view: requirements-clients.txt $(VENV)/.installed
+	@sed -n '/^# view.py$$/,/^$$/p' requirements-clients.txt > $(VENV)/view.txt
+	@$(PIP_INSTALL) -r $(VENV)/view.txt >&2
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed-full $(VENV)/.installed-view
 	$(SAY) "installing requirements-dev.txt"
 	@$(PIP_INSTALL) -r requirements-dev.txt >&2
 	@touch $@
