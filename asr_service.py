@@ -16,7 +16,7 @@ import logging
 
 from common.run.app import run
 from common.run.process import Process
-from common.settings.flags import SliceConfig
+from common.settings.services import SliceConfig
 
 # Settings for those who would rather edit than type flags; a flag wins. --help lists them all.
 CONFIG = SliceConfig(

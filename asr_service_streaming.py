@@ -14,7 +14,7 @@ if __name__ == "__main__":
 
 from common.run.app import run
 from common.run.process import Process
-from common.settings.flags import StreamingConfig
+from common.settings.services import StreamingConfig
 
 # Settings for those who would rather edit than type flags; a flag wins. --help lists them all.
 CONFIG = StreamingConfig(

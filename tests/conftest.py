@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from common.engines.seam import Engine
-from common.settings.flags import DEMO_MODEL, ModelConfig, StreamingConfig
+from common.settings.flags import DEMO_MODEL
+from common.settings.services import ModelConfig, StreamingConfig
 
 # A busy machine is no finding: no example has a time limit, and slow generation is no failure.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])

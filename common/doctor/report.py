@@ -144,7 +144,7 @@ def _model(config: CommonConfig, can_load: bool) -> Finding:
         read_folder(folder)
         return Finding(NOTE, f"model {folder}: all six files are there; not loaded because of what is {WRONG}")
     from common.engines.choose import load_engine
-    from common.settings.flags import ModelConfig
+    from common.settings.services import ModelConfig
 
     begin = time.monotonic()
     load_engine(cast(ModelConfig, replace(config, model_dir=str(folder))))

@@ -18,7 +18,7 @@ from common.engines.seam import Engine
 from common.engines.seg_dict import read_spellings
 from common.errors import FatalError, bad_setting
 from common.packages import import_or_explain
-from common.settings.flags import ModelConfig
+from common.settings.services import ModelConfig
 from common.units import SAMPLE_RATE
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from common.engines.quiet import quiet_noise
 from common.engines.seam import SHORTEST_LAST_PIECE, Hypothesis, Spellings
 from common.engines.streaming_step import Network, Shape, first_state, step
 from common.errors import FatalError
-from common.settings.flags import ModelConfig
+from common.settings.services import ModelConfig
 from common.units import LFR_FRAME_SAMPLES
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from common.engines.geometry import Geometry
 from common.engines.seam import Hypothesis, best_of
-from common.settings.flags import ModelConfig
+from common.settings.services import ModelConfig
 from common.units import LFR_FRAME_SAMPLES
 
 

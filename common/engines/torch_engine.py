@@ -15,7 +15,7 @@ from common.engines.layers import Layers
 from common.engines.model_folder import ModelFiles, failed
 from common.engines.paraformer_session import ParaformerEngine
 from common.engines.streaming_step import Decoded, Encoded, Shape
-from common.settings.flags import ModelConfig
+from common.settings.services import ModelConfig
 
 
 class TorchNetwork:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -48,6 +49,7 @@ class Loop:
         service: Service,
         recorder: Recorder | None = None,
         bar: Bar | None = None,
+        idle_sec: float = math.inf,
     ) -> None:
         self._state = process.state
         self._stats = process.stats
@@ -59,6 +61,8 @@ class Loop:
         self._bar = bar
         self._writing = threading.Lock()  # taken for good by ``give_up``
         self._owed = Owed()
+        self._idle_sec = idle_sec  # without audio, after which an utterance ends
+        self._heard_at = 0.0  # when audio arrived last, by the inbox's clock
         pausable: Pausable | None = source if hasattr(source, "pause") else None  # type: ignore[assignment]
         self._commands = CommandHandler(process, service, pausable)
 
@@ -72,8 +76,13 @@ class Loop:
             self.emit(self._commands.too_late(line))
 
     def step(self) -> bool:
-        """Take the next message; whether to go on."""
-        return self._take(self._inbox.get())
+        """Take the next message; whether to go on. An open utterance whose sender has stopped sending ends."""
+        patience = self._idle_sec if self._service.is_open else math.inf
+        message = self._inbox.get_until(self._heard_at + patience)
+        if message is not None:
+            return self._take(message)
+        self.emit(self._service.end(EndReason.IDLE))
+        return True
 
     def tell(self, state: State, details: Details) -> None:
         """A status event, if the state is another one."""
@@ -138,6 +147,7 @@ class Loop:
         if self._state.now is State.PAUSED:
             return
         self.tell(State.LISTENING, self._stats.audio())
+        self._heard_at = self._inbox.arrived
         if self._recorder is not None:
             self._recorder.write(block.samples)
         # A file that goes as fast as it can is all backlog: the optional looks at the tail are left out.

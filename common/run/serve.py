@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 from typing import Union
 
@@ -76,7 +77,8 @@ def serve(config: CommonConfig, source: Source, service: Service, process: Proce
     process.output.check()
     recorder = Recorder(config) if config.record else None
     with progress(source.duration_sec, process.output) as bar:
-        loop = Loop(process, source, service, recorder, bar)
+        idle_sec = config.idle_flush_ms / 1000 or math.inf
+        loop = Loop(process, source, service, recorder, bar, idle_sec)
         loop.tell(State.READY, (("version", VERSION), ("protocol", PROTOCOL), *service.about))
         end_in_time(process, loop.give_up)
         start(config, source, process)

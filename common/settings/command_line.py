@@ -10,7 +10,8 @@ from typing import Any, NoReturn, Sequence, TypeVar
 
 from common.errors import bad_setting
 from common.settings.files import read_hotwords
-from common.settings.flags import CommonConfig, SliceConfig, StreamingConfig
+from common.settings.flags import CommonConfig
+from common.settings.services import SliceConfig, StreamingConfig
 
 SCRIPTS = {"asr_service.py": SliceConfig, "asr_service_streaming.py": StreamingConfig}
 FROM_FILES = {"hotwords": read_hotwords}  # settings that "@FILE" may stand for

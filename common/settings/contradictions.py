@@ -17,6 +17,8 @@ def check_together(config: Any) -> None:
         raise bad_setting("--realtime paces a file; every other input paces itself")
     if config.input == "-" and config.control == "on":
         raise bad_setting("--control on: stdin carries the audio of --input -; --input jsonl takes both")
+    if config.idle_flush_ms and config.input not in ("-", "jsonl"):
+        raise bad_setting("--idle-flush-ms: only senders on stdin stop sending, with --input - and jsonl")
     if config.start_paused and config.input not in (None, "mic", "jsonl"):
         raise bad_setting("--start-paused: only a microphone or --input jsonl can be paused")
     if config.input == "jsonl" and config.control == "off":

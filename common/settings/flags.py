@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TypeVar, Union
+from typing import TypeVar
 
-from common.settings.checks import chunk_triple, device_name, number_in, one_of, setting, slice_seconds, switch, text
+from common.settings.checks import device_name, number_in, one_of, setting, switch, text
 from common.settings.contradictions import check_together
 from common.settings.hotword_list import Hotword, parse_hotwords
-from common.units import LFR_FRAME_SAMPLES, SAMPLE_RATE
 
 DEMO = Path(__file__).resolve().parents[2] / "demo"
 DEMO_MODEL = DEMO / "model"
@@ -71,6 +69,13 @@ class CommonConfig:
     realtime: bool = setting(False, "pace a file as if it were spoken (otherwise as fast as it goes)", switch, "input")
     sample_rate: int = setting(
         16000, "sample rate of raw PCM and of JSONL audio", number_in(1000, 768000, "Hz"), "input", metavar="HZ"
+    )
+    idle_flush_ms: int = setting(
+        0,
+        "end an utterance when its sender has sent nothing for so long; 0: never",
+        number_in(0, 60000, "ms"),
+        "input",
+        metavar="MS",
     )
     channels: int = setting(1, "channels of raw PCM", number_in(1, 64, "channels"), "input", metavar="N")
     channel: int = setting(
@@ -196,50 +201,3 @@ class CommonConfig:
         config = replace(self, **values)
         check_together(config)
         return config
-
-
-@dataclass(frozen=True)
-class SliceConfig(CommonConfig):
-    """Slice streaming: every ``chunk_sec`` of speech is decoded once and never taken back."""
-
-    chunk_sec: float = setting(
-        0.6,
-        "seconds of speech per inference, 0.24 to 1.2, in whole 60 ms frames",
-        slice_seconds,
-        "recognition",
-        metavar="S",
-    )
-
-    @property
-    def chunk_frames(self) -> int:
-        """``chunk_sec`` in whole frames of 60 ms."""
-        return math.floor(self.chunk_sec * SAMPLE_RATE / LFR_FRAME_SAMPLES + 0.5)
-
-    @property
-    def chunk_size(self) -> tuple[int, int, int]:
-        """``[0, c, min(5, ceil(c/2))]``: more than 5 frames of look-ahead breaks the model's text."""
-        chunk = self.chunk_frames
-        return 0, chunk, min(5, math.ceil(chunk / 2))
-
-
-@dataclass(frozen=True)
-class StreamingConfig(CommonConfig):
-    """True streaming: the cache lives through the utterance and the tail is corrected."""
-
-    chunk_size: tuple[int, int, int] = setting(
-        (5, 10, 5),
-        "FunASR's left context, chunk and look-ahead in frames of 60 ms",
-        chunk_triple,
-        "recognition",
-        metavar="L,C,R",
-    )
-    partial_interval_ms: int = setting(
-        200,
-        "audio between two looks at the tail that is not committed yet",
-        number_in(60, 5000, "ms"),
-        "recognition",
-        metavar="MS",
-    )
-
-
-ModelConfig = Union[SliceConfig, StreamingConfig]

@@ -123,8 +123,18 @@ class Inbox:
 
     def get(self) -> Message:
         """The next message; waits for one."""
+        message = self.get_until(math.inf)
+        assert message is not None
+        return message
+
+    def get_until(self, latest: float) -> Message | None:
+        """The next message, or None if there is none until ``latest`` by the clock."""
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._messages))
+            while not self._messages:
+                left = latest - self._clock()
+                if left <= 0:
+                    return None
+                self._changed.wait(None if left == math.inf else left)
             if self._clock() >= self._decode_until:
                 self._drop_next()
             self.arrived, message = self._messages.popleft()

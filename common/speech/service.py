@@ -76,6 +76,11 @@ class Service:
         self.set_hotwords(config.hotwords)
         self._apply()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody is speaking: an utterance has begun and not ended."""
+        return self._utterance is not None
+
     def hear(self, samples: np.ndarray, backlog: int = 0) -> Iterator[Event]:
         """Take the next 16 kHz mono float32 samples of the stream; ``backlog`` more are already waiting.
 

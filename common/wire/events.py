@@ -22,6 +22,7 @@ class EndReason(str, Enum):
     DEVICE_LOST = "device_lost"
     RESET = "reset"  # dropped without a final
     OVERFLOW = "overflow"  # audio is missing after it
+    IDLE = "idle"  # its sender sent nothing for a while
 
 
 class State(str, Enum):

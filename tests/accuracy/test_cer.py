@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from common.engines.seam import Engine
-from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig
+from common.settings.services import ModelConfig, SliceConfig, StreamingConfig
 from tests.accuracy.through import recognise
 from tools.train.grammar import sentences
 from tools.train.speak import HELD_OUT_VOICES, TRAINING_VOICES, available, in_room, random_manner, speak

@@ -10,7 +10,7 @@ from typing import Callable
 import pytest
 
 from common.engines.seam import Engine
-from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig
+from common.settings.services import ModelConfig, SliceConfig, StreamingConfig
 from common.speech.service import Service
 from tests.accuracy.espeak_events import library
 from tests.accuracy.spoken import spoken

@@ -10,7 +10,7 @@ import pytest
 
 from common.engines.quiet import quiet_noise
 from common.engines.seam import Engine
-from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig
+from common.settings.services import ModelConfig, SliceConfig, StreamingConfig
 from tests.accuracy.through import recognise
 from tests.audio import DEMO_SPEECH, read, speech_in
 from tests.process.test_speech import transcripts

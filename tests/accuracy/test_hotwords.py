@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from common.engines.seam import Engine
-from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig
 from common.settings.hotword_list import parse_hotwords
+from common.settings.services import ModelConfig, SliceConfig, StreamingConfig
 from common.text.hotword_rescoring import rescore, settle
 from common.text.hotword_spelling import Lexicon
 from common.text.tokens_to_words import render

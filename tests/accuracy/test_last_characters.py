@@ -15,7 +15,7 @@ import pytest
 
 from common.engines.quiet import quiet_noise
 from common.engines.seam import Engine, Hypothesis, Session
-from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig
+from common.settings.services import ModelConfig, SliceConfig, StreamingConfig
 from common.speech.partials import Partials
 from common.speech.service import Service
 from tests.accuracy.espeak_events import library

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from common.engines.seam import Engine
-from common.settings.flags import ModelConfig, StreamingConfig
+from common.settings.services import ModelConfig, StreamingConfig
 from common.speech.partials import Partials
 from common.speech.service import Service
 from common.wire.events import Extra, Final

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from common.engines.seam import Engine
-from common.settings.flags import SliceConfig, StreamingConfig
+from common.settings.services import SliceConfig, StreamingConfig
 from common.speech.partials import Partials
 from common.speech.service import Service
 from common.speech.vad import OpenvinoVad, TorchVad, load_vad

@@ -19,7 +19,8 @@ import pytest
 
 from common.doctor import machine
 from common.doctor import report as doctor
-from common.settings.flags import DEMO_MODEL, StreamingConfig
+from common.settings.flags import DEMO_MODEL
+from common.settings.services import StreamingConfig
 from tests.audio import ROOT
 from tests.engines.small_models import make_punctuation
 

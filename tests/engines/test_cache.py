@@ -17,7 +17,8 @@ import pytest
 from common.engines.cache_folder import SHARED, cache_root, remove_unfinished
 from common.engines.openvino import cache as cache_module
 from common.engines.openvino.cache import BUILDING, Cache, entry_of
-from common.settings.flags import DEMO_MODEL, StreamingConfig
+from common.settings.flags import DEMO_MODEL
+from common.settings.services import StreamingConfig
 from tests.audio import ROOT
 from tests.process.spawned import command, environment
 

@@ -13,7 +13,8 @@ import pytest
 
 from common.engines.choose import load_engine
 from common.engines.seam import Engine
-from common.settings.flags import DEMO_MODEL, StreamingConfig
+from common.settings.flags import DEMO_MODEL
+from common.settings.services import StreamingConfig
 from common.units import LFR_FRAME_SAMPLES
 from tests.audio import recordings_of_many_lengths
 from tools.random_model.make_random_model import make

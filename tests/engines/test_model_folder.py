@@ -16,7 +16,8 @@ from common.engines.model_folder import LARGEST, read_folder
 from common.errors import FatalError
 from common.finals.punctuation import PUNCTUATION, load_punctuation
 from common.finals.second_pass import SECOND_PASS, load_second_pass
-from common.settings.flags import DEMO_MODEL, StreamingConfig
+from common.settings.flags import DEMO_MODEL
+from common.settings.services import StreamingConfig
 from tests.engines.small_models import make_punctuation, make_second_pass
 from tools.random_model.make_random_model import configuration, write_small_files
 

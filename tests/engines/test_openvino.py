@@ -22,7 +22,8 @@ from common.engines.cache_folder import SHARED, cache_root
 from common.engines.loading import Loading
 from common.engines.streaming_step import Shape, first_state, step
 from common.errors import FatalError
-from common.settings.flags import DEMO_MODEL, StreamingConfig
+from common.settings.flags import DEMO_MODEL
+from common.settings.services import StreamingConfig
 from tests.audio import DEMO_SPEECH, ROOT, read
 from tests.engines.test_equality import REAL_GEOMETRY
 from tools.random_model.make_random_model import make
@@ -35,7 +36,7 @@ LOADS = """
 import logging, sys
 sys.path.insert(0, sys.argv[1])
 logging.basicConfig(level=logging.INFO, format="%(message)s")
-from common.settings.flags import StreamingConfig
+from common.settings.services import StreamingConfig
 from common.engines.choose import load_engine
 from common.speech.vad import load_vad
 engine = load_engine(StreamingConfig(model_dir=sys.argv[2], device="cpu", threads=1))

@@ -16,7 +16,8 @@ from common.engines.geometry import Geometry
 from common.engines.model_folder import read_folder
 from common.engines.paraformer_session import ParaformerEngine
 from common.engines.streaming_step import Shape, State, first_state, integrate, positions, step
-from common.settings.flags import DEMO_MODEL, StreamingConfig
+from common.settings.flags import DEMO_MODEL
+from common.settings.services import StreamingConfig
 
 SHAPE = Shape(5, 10, 5, encoder_look_back=4, decoder_look_back=1)
 

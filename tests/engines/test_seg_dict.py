@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from common.engines import seg_dict
 from common.engines.choose import load_engine
 from common.engines.seg_dict import read_spellings
-from common.settings.flags import DEMO_MODEL, StreamingConfig
+from common.settings.flags import DEMO_MODEL
+from common.settings.services import StreamingConfig
 
 
 def written(tmp_path: Path, content: bytes) -> Path:

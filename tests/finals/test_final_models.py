@@ -23,8 +23,9 @@ from common.finals.load import load_finals
 from common.finals.numbers import load_itn
 from common.finals.punctuation import MARKS, PUNCTUATION, Punctuation, load_punctuation, with_marks
 from common.finals.second_pass import SECOND_PASS, SecondPass, hotword_string, load_second_pass
-from common.settings.flags import DEMO_MODEL, StreamingConfig
+from common.settings.flags import DEMO_MODEL
 from common.settings.hotword_list import Hotword
+from common.settings.services import StreamingConfig
 from common.text.tokens_to_words import render
 from common.wire.events import Final
 from tests.engines.small_models import SPOKEN, make_punctuation, make_second_pass

@@ -15,7 +15,7 @@ import pytest
 from common.engines.cache_folder import cache_path
 from common.errors import EXIT_BAD_SETTING, EXIT_FATAL, EXIT_HOPELESS
 from common.settings.command_line import build_parser, parse
-from common.settings.flags import SliceConfig
+from common.settings.services import SliceConfig
 from tests.audio import ROOT
 
 MANUALS = ["docs/manual.md", "docs/manual.en.md"]

@@ -14,8 +14,9 @@ import pytest
 
 from common.engines.model_folder import read_folder
 from common.settings.command_line import flag_of
-from common.settings.flags import DEMO_MODEL, SliceConfig, StreamingConfig
+from common.settings.flags import DEMO_MODEL
 from common.settings.hotword_list import parse_hotword_file, parse_hotwords
+from common.settings.services import SliceConfig, StreamingConfig
 from common.text.hotword_spelling import Lexicon
 from common.wire.command_table import BY_TYPE
 from tests.audio import ROOT

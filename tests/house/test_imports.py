@@ -25,7 +25,7 @@ ROOMS = {  # what a room stands on, beside the ground
     "run": ["doctor"],
 }
 PURE = [  # no file, no clock, no thread, no package but numpy, themselves and in all that they import
-    *["units", "errors", "settings.checks", "settings.flags", "settings.hotword_list"],
+    *["units", "errors", "settings.checks", "settings.flags", "settings.services", "settings.hotword_list"],
     *["wire.events", "wire.lines", "wire.command_lines", "sources.messages"],
     *["engines.seam", "engines.geometry", "engines.streaming_step", "engines.quiet"],
     *["text.tokens_to_words", "text.word_times", "speech.endpoint"],

@@ -19,7 +19,7 @@ from tests.speech.scripted import audio
 HANGING = """
 import hashlib, sys
 from common.run.app import run
-from common.settings.flags import SliceConfig
+from common.settings.services import SliceConfig
 from common.run.serve import open_source, serve
 from common.speech.service import Service
 from common.speech.utterance import Partials

@@ -18,7 +18,7 @@ from tests.process.test_speech import SCRIPTS
 NOISY = """
 import ctypes, os, subprocess, sys
 from common.run.app import run
-from common.settings.flags import SliceConfig
+from common.settings.services import SliceConfig
 from common.wire.events import Final
 
 def pipeline(config, process):

@@ -19,7 +19,7 @@ import pytest
 from common.errors import FatalError
 from common.run import recorder as module
 from common.run.recorder import HEADER_BYTES, LARGEST, Recorder, WavFile, check_record, header
-from common.settings.flags import StreamingConfig
+from common.settings.services import StreamingConfig
 from tests.audio import DEMO_SPEECH
 
 

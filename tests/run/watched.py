@@ -12,7 +12,7 @@ from common.engines.seam import Hypothesis
 from common.errors import FatalError
 from common.run.loop import Loop
 from common.run.process import Process
-from common.settings.flags import StreamingConfig
+from common.settings.services import StreamingConfig
 from common.sources.messages import Message
 from common.speech.partials import Partials
 from common.speech.service import Service

@@ -12,7 +12,8 @@ import asr_service
 import asr_service_streaming
 from common.errors import FatalError
 from common.settings.command_line import build_parser, flag_of, parse
-from common.settings.flags import CommonConfig, SliceConfig, StreamingConfig
+from common.settings.flags import CommonConfig
+from common.settings.services import SliceConfig, StreamingConfig
 
 
 def parsed(config: CommonConfig, *arguments: str) -> Any:

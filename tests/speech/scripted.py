@@ -10,7 +10,7 @@ import numpy as np
 
 from common.engines.seam import Hypothesis
 from common.finals.polish import Finals
-from common.settings.flags import StreamingConfig
+from common.settings.services import StreamingConfig
 from common.speech.partials import Partials
 from common.speech.service import Service
 from common.units import VAD_FRAME_SAMPLES

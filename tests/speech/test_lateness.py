@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from common.settings.flags import StreamingConfig
+from common.settings.services import StreamingConfig
 from common.speech.frames import endpoint_settings, silent_frames
 
 

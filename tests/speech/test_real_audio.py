@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from common.engines.seam import Hypothesis
-from common.settings.flags import StreamingConfig
+from common.settings.services import StreamingConfig
 from common.speech.partials import Partials
 from common.speech.service import Service
 from tests.accuracy.through import vad

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from common.settings.flags import StreamingConfig
+from common.settings.services import StreamingConfig
 from common.speech.frames import endpoint_settings
 from common.speech.partials import Partials
 from common.speech.service import SETTLING

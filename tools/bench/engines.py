@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from common.settings.flags import SliceConfig, StreamingConfig
+from common.settings.services import SliceConfig, StreamingConfig
 from common.units import SAMPLE_RATE
 
 Feed = Callable[[np.ndarray], Any]  # decodes the next samples of a stream

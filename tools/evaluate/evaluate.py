@@ -36,7 +36,7 @@ from common.engines.choose import load_engine  # noqa: E402
 from common.errors import FatalError  # noqa: E402
 from common.finals.load import load_finals  # noqa: E402
 from common.settings.command_line import build_parser, parse  # noqa: E402
-from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig  # noqa: E402
+from common.settings.services import ModelConfig, SliceConfig, StreamingConfig  # noqa: E402
 from common.speech.service import Service  # noqa: E402
 from common.speech.vad import load_vad  # noqa: E402
 from tools.evaluate.paced import listen, partials_of, with_silence  # noqa: E402

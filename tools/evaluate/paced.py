@@ -15,7 +15,7 @@ from typing import Callable, NamedTuple
 import numpy as np
 
 from common.engines.quiet import quiet_noise
-from common.settings.flags import ModelConfig, SliceConfig
+from common.settings.services import ModelConfig, SliceConfig
 from common.speech.partials import Partials
 from common.speech.service import Service
 from common.units import SAMPLE_RATE

@@ -25,7 +25,7 @@ from common.engines.openvino.graphs import models, settings  # noqa: E402
 from common.engines.openvino.package import openvino  # noqa: E402
 from common.engines.openvino.weights import Weights, laid_out  # noqa: E402
 from common.engines.streaming_step import Shape  # noqa: E402
-from common.settings.flags import StreamingConfig  # noqa: E402
+from common.settings.services import StreamingConfig  # noqa: E402
 from tools.random_model.make_random_model import make  # noqa: E402
 
 

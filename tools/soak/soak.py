@@ -26,7 +26,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from common.settings.flags import ModelConfig, SliceConfig, StreamingConfig  # noqa: E402
+from common.settings.services import ModelConfig, SliceConfig, StreamingConfig  # noqa: E402
 from common.units import SAMPLE_RATE  # noqa: E402
 from common.wire.lines import to_line  # noqa: E402
 from tools.bench.process import cpu_seconds, memory  # noqa: E402

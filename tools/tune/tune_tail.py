@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from common.engines.choose import load_engine
 from common.engines.seam import Engine, Hypothesis, Session
 from common.settings.command_line import build_parser, parse
-from common.settings.flags import StreamingConfig
+from common.settings.services import StreamingConfig
 from common.speech.partials import Partials
 from common.speech.service import Service
 from common.speech.vad import load_vad

@@ -25,7 +25,8 @@ from common.engines.choose import load_engine  # noqa: E402
 from common.engines.quiet import without_digital_silence  # noqa: E402
 from common.engines.seam import Engine  # noqa: E402
 from common.errors import FatalError  # noqa: E402
-from common.settings.flags import DEMO_SPEECH, StreamingConfig  # noqa: E402
+from common.settings.flags import DEMO_SPEECH  # noqa: E402
+from common.settings.services import StreamingConfig  # noqa: E402
 from common.units import SAMPLE_RATE  # noqa: E402
 from tools.evaluate.recording import read  # noqa: E402
 from tools.verify.funasr_loop import NEAR_TIE, Decoded, FunasrLoop, padded_as_finish_does  # noqa: E402

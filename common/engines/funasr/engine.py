@@ -15,7 +15,7 @@ from common.engines.funasr.build import build_arguments, build_checked, only_fin
 from common.engines.model_folder import ModelFiles
 from common.engines.quiet import quiet_noise
 from common.engines.seam import SHORTEST_LAST_PIECE, Hypothesis, Spellings, best_of
-from common.settings.flags import ModelConfig
+from common.settings.services import ModelConfig
 from common.units import LFR_FRAME_SAMPLES
 
 

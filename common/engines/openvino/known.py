@@ -11,7 +11,7 @@ from common.engines.cache_folder import cache_path
 from common.engines.model_folder import ModelFiles
 from common.engines.openvino.cache import key_of, write_atomically
 from common.engines.streaming_step import Shape
-from common.settings.flags import ModelConfig
+from common.settings.services import ModelConfig
 
 
 def is_known(config: ModelConfig, files: ModelFiles) -> bool:

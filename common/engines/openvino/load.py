@@ -29,7 +29,7 @@ from common.engines.paraformer_session import ParaformerEngine
 from common.engines.streaming_step import Shape
 from common.errors import FatalError, describe
 from common.packages import INSTALL, import_or_explain
-from common.settings.flags import ModelConfig
+from common.settings.services import ModelConfig
 
 log = logging.getLogger(__name__)
 
