@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import platform
 
-from common.errors import bad_setting
+from common.errors import FatalError, bad_setting
 from common.packages import import_or_explain
+
+log = logging.getLogger(__name__)
 
 NVIDIA_DRIVER = {"Windows": "nvcuda.dll"}.get(platform.system(), "libcuda.so.1")
 
@@ -17,11 +20,11 @@ def choose_device(wanted: str) -> str:
 
     Raises FatalError ``config_invalid`` for a device that this machine does not have.
     """
-    if wanted == "cpu" or (wanted == "auto" and not _has_nvidia_driver()):
+    if wanted == "auto":
+        return "cuda:0" if _has_nvidia_driver() and _torch_sees_cuda() else "cpu"
+    if wanted == "cpu":
         return "cpu"
     torch = import_or_explain("torch")
-    if wanted == "auto":
-        return "cuda:0" if torch.cuda.is_available() else "cpu"
     if wanted.startswith("cuda"):
         index = int(wanted[5:] or 0)
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -33,6 +36,15 @@ def choose_device(wanted: str) -> str:
     if not torch.backends.mps.is_available():
         raise bad_setting("--device mps: torch sees no Apple GPU here; use --device cpu")
     return wanted
+
+
+def _torch_sees_cuda() -> bool:
+    try:
+        torch = import_or_explain("torch")
+    except FatalError as error:
+        log.info("an NVIDIA GPU may be here, which takes torch; the CPU decodes without it: %s", error)
+        return False
+    return bool(torch.cuda.is_available())
 
 
 def _has_nvidia_driver() -> bool:
