@@ -48,10 +48,12 @@ class PcmSource:
                 whole = len(rest) // self._frame_bytes * self._frame_bytes
                 frames = np.frombuffer(rest[:whole], dtype="<i2").astype(np.float32) / 32768
                 rest = rest[whole:]
-                samples = self._converter.convert(frames.reshape(-1, self._channels), last=not data)
+                samples = self._converter.convert(frames.reshape(-1, self._channels))
+                if not data:  # bytes of half a sample at the very end are no sample
+                    samples = np.concatenate([samples, self._converter.finish()])
                 if len(samples):
                     inbox.put_audio(AudioBlock(samples))
-                if not data:  # bytes of half a sample at the very end are no sample
+                if not data:
                     break
             inbox.put(EndOfInput())
         except Exception as error:

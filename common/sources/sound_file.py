@@ -7,6 +7,8 @@ import stat
 import time
 from typing import Any
 
+import numpy as np
+
 from common.errors import FatalError, describe
 from common.sources.inbox import Inbox
 from common.sources.messages import AudioBlock, EndOfInput, SourceFailed
@@ -52,7 +54,9 @@ class FileSource:
         given = 0  # samples
         try:
             for frames, last in self._blocks():
-                samples = self._converter.convert(frames, last)
+                samples = self._converter.convert(frames)
+                if last:
+                    samples = np.concatenate([samples, self._converter.finish()])
                 if self.is_live:  # a sample can be heard once it has been spoken
                     time.sleep(max(0.0, begin + (given + len(samples)) / SAMPLE_RATE - time.monotonic()))
                 if len(samples):

@@ -128,5 +128,5 @@ class LineReader:
             return
         self._ended = True
         if self._takes_audio:
-            yield from self._blocks(self._converter.convert(np.zeros((0, 1), dtype=np.float32), last=True))
+            yield from self._blocks(self._converter.finish())
         yield EndOfInput(identity) if self._takes_audio else EndOfCommands()

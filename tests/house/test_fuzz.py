@@ -144,7 +144,7 @@ def test_pcm_gives_the_same_samples_however_its_bytes_are_cut(
     whole = len(content) // (2 * channels) * channels
     frames = np.frombuffer(content, "<i2", count=whole).astype(np.float32).reshape(-1, channels) / 32768
     converter = Converter(rate, channel)
-    wanted = np.concatenate([converter.convert(frames), converter.convert(frames[:0], last=True)])
+    wanted = np.concatenate([converter.convert(frames), converter.finish()])
     np.testing.assert_array_equal(found, wanted)
 
 

@@ -73,6 +73,22 @@ def test_seven_channels_are_heard_as_their_mean(tmp_path: Path) -> None:
     assert run("asr_service", "--demo", "--input", path).finals == [TRUE_TEXT]
 
 
+def out_of_phase() -> np.ndarray:
+    """The recording, with a second channel that is wired the wrong way round."""
+    speech = read(a_recording())
+    return np.stack([speech, -speech], axis=1)
+
+
+def test_channels_that_cancel_each_other_are_heard_in_a_file_and_in_a_pipe(tmp_path: Path) -> None:
+    path = str(tmp_path / "cancel.wav")
+    soundfile.write(path, out_of_phase(), 16000)
+    ended = run("asr_service", "--demo", "--input", path)
+    assert (ended.status, ended.finals, ended.errors) == (0, [TRUE_TEXT], [])
+    assert ended.log.count("the channels cancel each other") == 1
+    raw = (out_of_phase() * 32767).astype("<i2").tobytes()
+    assert run("asr_service", "--demo", "--input", "-", "--channels", "2", stdin=raw).finals == [TRUE_TEXT]
+
+
 def wav(size_in_header: int, data: bytes) -> bytes:
     head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", size_in_header, b"WAVE", b"fmt ", 16, 1, 1, 16000, 32000, 2, 16)
     return head + struct.pack("<4sI", b"data", size_in_header) + data

@@ -17,4 +17,5 @@ def read(path: Path) -> np.ndarray:
         samples, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
     except (OSError, RuntimeError) as error:
         raise SystemExit(f"{path}: {error}") from error
-    return Converter(rate, 0).convert(samples, last=True)
+    converter = Converter(rate)
+    return np.concatenate([converter.convert(samples), converter.finish()])
