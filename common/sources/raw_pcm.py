@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import stat
-
 import numpy as np
 
 from common.errors import FatalError, describe
 from common.sources.inbox import Inbox
 from common.sources.messages import AudioBlock, EndOfInput, SourceFailed
 from common.sources.resampling import Converter
+from common.sources.stdin_descriptor import read_some, require_sound
 
 READ_BYTES = 1 << 14
+PIPE_IT = "pipe audio into it: ffmpeg -i FILE -f s16le -ac 1 -ar 16000 - | … --input -"
 
 
 class PcmSource:
     """Reads the descriptor itself, never ``sys.stdin``'s buffer, so that audio is heard when it arrives.
 
-    Raises FatalError ``audio_input_failed`` if stdin is a terminal or closed.
+    Raises FatalError ``audio_input_failed`` if stdin is a terminal, closed or the null device.
     """
 
     is_live = True
@@ -26,13 +25,7 @@ class PcmSource:
     duration_sec = 0.0  # unknown
 
     def __init__(self, rate: int, channels: int, channel: int, descriptor: int = 0) -> None:
-        try:
-            mode = os.fstat(descriptor).st_mode
-        except OSError as error:
-            raise FatalError("audio_input_failed", describe(error, "--input - reads raw PCM from stdin")) from error
-        if stat.S_ISCHR(mode) and os.isatty(descriptor):
-            advice = "pipe audio into it: ffmpeg -i FILE -f s16le -ac 1 -ar 16000 - | … --input -"
-            raise FatalError("audio_input_failed", describe(OSError("stdin is a terminal"), advice))
+        require_sound(descriptor, PIPE_IT, takes_terminal=False)
         self._descriptor = descriptor
         self._frame_bytes = 2 * channels
         self._channels = channels
@@ -43,7 +36,7 @@ class PcmSource:
         rest = b""
         try:
             while True:
-                data = os.read(self._descriptor, READ_BYTES)
+                data = read_some(self._descriptor, READ_BYTES)
                 rest += data
                 whole = len(rest) // self._frame_bytes * self._frame_bytes
                 frames = np.frombuffer(rest[:whole], dtype="<i2").astype(np.float32) / 32768

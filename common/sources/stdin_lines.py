@@ -15,11 +15,14 @@ from common.settings.flags import CommonConfig
 from common.sources.inbox import Inbox
 from common.sources.messages import AudioBlock, EndOfCommands, EndOfInput, Message, SourceFailed
 from common.sources.resampling import Converter
+from common.sources.stdin_descriptor import read_some, require_sound
 from common.wire.command_lines import Audio, AudioEnd, BadLine, Command, Identity, Lines, parse_line
 
 log = logging.getLogger(__name__)
 
 READ_BYTES = 1 << 16
+CUTS = ("flush", "pause", "resume", "reset", "stop")  # no sound that was sent before one of them is heard after it
+SEND_LINES = "--input jsonl reads audio as JSON lines from stdin, to which your program writes"
 
 
 def wants_commands(config: CommonConfig, descriptor: int = 0) -> bool:
@@ -39,8 +42,10 @@ class LineReader:
     """Reads the descriptor itself, never ``sys.stdin``'s buffer, in a thread of its own.
 
     Audio waits while the inbox is full, and the commands behind it with it: all keep their order. As a source it
-    is ``--input jsonl``; beside a microphone it brings commands alone. ``hurry`` is called when a stop is read, which
-    may have to wait for its turn; ``answered`` says whether a command was answered at once and need not wait.
+    is ``--input jsonl``; otherwise it brings commands alone, and ``at_end``, if anything, where they end. ``hurry`` is
+    called when a stop is read, which may have to wait for its turn; ``answered`` says whether a command was answered
+    at once and need not wait. Raises FatalError ``audio_input_failed`` if audio is to come from a stdin that is closed
+    or the null device.
     """
 
     is_live = True
@@ -54,14 +59,18 @@ class LineReader:
         hurry: Callable[[], None],
         rate: int,
         takes_audio: bool,
+        at_end: EndOfCommands | None = None,
         descriptor: int = 0,
         answered: Callable[[Command], bool] = lambda _: False,
     ) -> None:
+        if takes_audio:
+            require_sound(descriptor, SEND_LINES, takes_terminal=True)
         self._inbox = inbox
         self._hurry = hurry
         self._answered = answered
         self._started = False
         self._takes_audio = takes_audio
+        self._at_end = at_end
         self._descriptor = descriptor
         self._converter = Converter(rate)
         self._lines = Lines()
@@ -83,16 +92,18 @@ class LineReader:
     def _run(self) -> None:
         try:
             while not self._ended:
-                data = os.read(self._descriptor, READ_BYTES)
+                data = read_some(self._descriptor, READ_BYTES)
                 self._inbox.put_all(list(self._messages(data)))
-        except OSError as error:  # the descriptor is closed or broken: nobody commands any more
-            self._inbox.put(self._failed("audio_input_failed", error) if self._takes_audio else EndOfCommands())
+        except OSError as error:  # the descriptor is closed or broken: nothing comes any more
+            log.debug("stdin: %s", error)
+            self._inbox.put_all(list(self._failed("audio_input_failed", error) if self._takes_audio else self._end()))
         except Exception as error:  # a thread that has ended in silence would leave the service waiting for ever
             log.debug("reading stdin failed", exc_info=True)
-            self._inbox.put(self._failed("internal_error", error))
+            self._inbox.put_all(list(self._failed("internal_error", error)))
 
-    def _failed(self, code: str, error: Exception) -> SourceFailed:
-        return SourceFailed(FatalError(code, describe(error, "stdin cannot be read")))
+    def _failed(self, code: str, error: Exception) -> Iterator[Message]:
+        yield from self._blocks(self._converter.finish())
+        yield SourceFailed(FatalError(code, describe(error, SEND_LINES)))
 
     def _messages(self, data: bytes) -> Iterator[Message]:
         """What the next bytes of stdin bring; without any, stdin has ended. Once the input has ended the rest of what
@@ -103,14 +114,21 @@ class LineReader:
                 yield from self._audio(parsed)
             elif isinstance(parsed, AudioEnd):
                 yield from self._end(parsed.id)
+            elif isinstance(parsed, Command):
+                yield from self._command(parsed)
             else:
-                if isinstance(parsed, Command) and self._answered(parsed):
-                    continue
-                if isinstance(parsed, Command) and parsed.kind == "stop":
-                    self._hurry()
                 yield parsed
         if not data:
             yield from self._end()
+
+    def _command(self, command: Command) -> Iterator[Message]:
+        if self._answered(command):
+            return
+        if command.kind == "stop":
+            self._hurry()
+        if command.kind in CUTS:
+            yield from self._blocks(self._converter.finish())
+        yield command
 
     def _audio(self, audio: Audio) -> Iterator[Message]:
         if not self._ended:
@@ -129,4 +147,6 @@ class LineReader:
         self._ended = True
         if self._takes_audio:
             yield from self._blocks(self._converter.finish())
-        yield EndOfInput(identity) if self._takes_audio else EndOfCommands()
+            yield EndOfInput(identity)
+        elif self._at_end is not None:
+            yield self._at_end

@@ -123,9 +123,8 @@ def test_the_reader_of_stdin_reads_to_the_end_whatever_comes(lines: list[bytes],
 def heard(pieces: Iterator[bytes], rate: int, channels: int, channel: int) -> np.ndarray:
     """What a PcmSource makes of a pipe that gives ``pieces``."""
     inbox = Inbox(capacity_sec=ROOM)
-    fake = SimpleNamespace(read=lambda _descriptor, _count: next(pieces, b""), fstat=os.fstat, isatty=os.isatty)
     out, into = os.pipe()
-    with mock.patch.object(pcm_module, "os", fake):
+    with mock.patch.object(pcm_module, "read_some", lambda _descriptor, _most: next(pieces, b"")):
         PcmSource(rate, channels, channel, descriptor=out).run(inbox)
     os.close(out)
     os.close(into)

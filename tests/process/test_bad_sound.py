@@ -18,6 +18,7 @@ import pytest
 import soundfile
 import soxr
 
+from common.errors import FatalError
 from tests.audio import read
 from tests.process.spawned import checked, command, environment, listening, run
 from tests.process.test_errors import fails
@@ -25,6 +26,7 @@ from tests.process.test_speech import a_recording, pcm, transcripts
 
 IS_ROOT = os.geteuid() == 0
 MAY_NOT_READ_EVERYTHING = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if IS_ROOT else []
+STATUS = FatalError("audio_input_failed", "").exit_status
 TRUE_TEXT = transcripts()[a_recording().name]
 
 
@@ -145,6 +147,20 @@ def test_raw_pcm_in_pieces_of_odd_length_loses_no_byte() -> None:
         running.close_stdin()
         ended = running.end(60)
     assert (ended.status, ended.finals, ended.errors) == (0, [TRUE_TEXT], [])
+
+
+@pytest.mark.parametrize("source", ["jsonl", "-"])
+@pytest.mark.parametrize("fails_to_read", [False, True], ids=["null-device", "unreadable"])
+def test_a_stdin_from_which_nothing_can_come_is_said(tmp_path: Path, source: str, fails_to_read: bool) -> None:
+    unreadable = (str(tmp_path / "out"), os.O_WRONLY | os.O_CREAT)
+    descriptor = os.open(*unreadable) if fails_to_read else os.open(os.devnull, os.O_RDONLY)
+    arguments = command("asr_service", "--demo", "--input", source)
+    done = subprocess.run(arguments, stdin=descriptor, capture_output=True, env=environment(), check=False)
+    os.close(descriptor)
+    [error] = checked(done.stdout)
+    assert (error["error_code"], done.returncode) == ("audio_input_failed", STATUS)
+    assert "stdin" in error["message"]
+    assert b"Traceback" not in done.stderr
 
 
 def test_zeros_without_end_print_nothing_and_end_with_a_signal() -> None:
