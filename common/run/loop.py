@@ -124,7 +124,7 @@ class Loop:
             raise message.error
         elif isinstance(message, StdoutGone):
             self._output.close()  # raises why
-        elif not isinstance(message, EndOfCommands) or self._commands.commanded:
+        elif not isinstance(message, EndOfCommands) or message.always or self._commands.commanded:
             identity = message.id if isinstance(message, EndOfInput) else None
             self.emit(self._commands.end_of_input(identity))
             return False

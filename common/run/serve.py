@@ -17,6 +17,7 @@ from common.run.process import Process
 from common.run.progress import progress
 from common.run.recorder import Recorder, check_record
 from common.settings.flags import DEMO_SPEECH, CommonConfig
+from common.sources.messages import EndOfCommands
 from common.sources.microphone import Microphone
 from common.sources.raw_pcm import PcmSource
 from common.sources.sound_file import FileSource
@@ -107,7 +108,9 @@ def read_lines(config: CommonConfig, process: Process) -> LineReader | None:
         return None
     takes_audio = config.input == "jsonl"
     rate = config.sample_rate if takes_audio else SAMPLE_RATE
-    return LineReader(process.inbox, process.hurry, rate, takes_audio, process.stdin, process.answer_at_once)
+    listens = config.input == "mic" or (config.input is None and not config.demo)
+    at_end = EndOfCommands(always=config.control == "on") if listens else None  # a file has an end of its own
+    return LineReader(process.inbox, process.hurry, rate, takes_audio, at_end, process.stdin, process.answer_at_once)
 
 
 def start(config: CommonConfig, source: Source, process: Process) -> None:

@@ -21,7 +21,9 @@ class AudioBlock:
 
 @dataclass(frozen=True)
 class EndOfCommands:
-    """stdin has ended."""
+    """Nobody commands a microphone any more: that is the end if a command had come, or ``always``."""
+
+    always: bool = False
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def test_the_reader_of_stdin_reads_to_the_end_whatever_comes(lines: list[bytes],
     os.write(into, b"\n".join(lines))
     os.close(into)
     try:
-        LineReader(inbox, inbox.hurry, 16000, takes_audio, descriptor=out)._run()
+        LineReader(inbox, inbox.hurry, 16000, takes_audio, EndOfCommands(), descriptor=out)._run()
     finally:
         os.close(out)
     messages = [message for _, message in inbox._messages]

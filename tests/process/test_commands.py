@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.audio import read, speech_in
-from tests.process.spawned import Running, checked, command, listening
+from tests.process.spawned import Running, checked, command, listening, run
 from tests.process.test_speech import a_recording, transcripts
 
 QUIET = np.random.default_rng(0).normal(0, 1e-4, 24000).astype(np.float32)
@@ -91,6 +91,13 @@ def test_stdin_that_closes_is_the_end_of_jsonl_input(share: float) -> None:
         ended = running.end(60)
     assert (ended.status, ended.errors) == (0, [])
     assert len(ended.finals) == (1 if share else 0)
+
+
+def test_the_end_of_stdin_does_not_cut_a_file() -> None:
+    path = a_recording()
+    for lines in (b"", b'{"type":"core.control.set","endpoint_silence_ms":700}\n'):
+        ended = run("asr_service", "--demo", "--input", str(path), "--control", "on", stdin=lines)
+        assert (ended.status, ended.errors, ended.finals) == (0, [], [transcripts()[path.name]])
 
 
 def test_a_reader_that_stops_reading_and_comes_back_finds_finals_and_acks_in_order() -> None:

@@ -269,6 +269,20 @@ def test_what_was_dropped_right_before_the_end_of_commands_is_told() -> None:
     assert [message.split()[1] for message in overflows(printed.events)] == [str(10 * 32)]
 
 
+def test_the_end_of_commands_is_the_end_where_it_always_is_and_where_a_command_had_come() -> None:
+    for messages, is_end in (([], False), ([Command("flush")], True)):
+        inbox = Inbox()
+        loop, *_ = loop_over(inbox, ScriptedEngine())
+        for message in [*messages, EndOfCommands()]:
+            inbox.put(message)
+        assert all(loop.step() for _ in messages)
+        assert loop.step() is not is_end
+    inbox = Inbox()
+    loop, *_ = loop_over(inbox, ScriptedEngine())
+    inbox.put(EndOfCommands(always=True))
+    assert not loop.step()
+
+
 def test_commands_in_a_gap_do_not_make_it_many() -> None:
     inbox = Inbox(live_sec=20 * FRAME_SEC)
     loop, printed, _ = loop_over(inbox, ScriptedEngine())
