@@ -19,9 +19,9 @@ from common.run.recorder import Recorder, check_record
 from common.settings.flags import DEMO_SPEECH, CommonConfig
 from common.sources.messages import EndOfCommands
 from common.sources.microphone import Microphone
-from common.sources.raw_pcm import PcmSource
 from common.sources.sound_file import FileSource
 from common.sources.stdin_lines import LineReader, wants_commands
+from common.sources.stdin_sound import StdinSource
 from common.speech.service import Service
 from common.units import SAMPLE_RATE
 from common.version import VERSION
@@ -31,7 +31,7 @@ from common.wire.standard_streams import StdoutFailed
 
 log = logging.getLogger(__name__)
 
-Source = Union[FileSource, PcmSource, Microphone, LineReader]
+Source = Union[FileSource, StdinSource, Microphone, LineReader]
 PROTOCOL = 2  # of docs/protocol.md
 
 
@@ -43,7 +43,7 @@ def open_source(config: CommonConfig, process: Process) -> Source:
     check_record(config)
     process.lines = read_lines(config, process)
     if config.input == "-":
-        return PcmSource(config.sample_rate, config.channels, config.channel, process.stdin)
+        return StdinSource(config.sample_rate, config.channels, config.channel, process.stdin)
     if config.input == "jsonl":
         assert process.lines is not None
         return process.lines
@@ -117,7 +117,7 @@ def start(config: CommonConfig, source: Source, process: Process) -> None:
     """Start what fills the inbox. Raises FatalError ``audio_device_failed``."""
     if isinstance(source, Microphone) and not config.start_paused:
         source.resume()
-    if isinstance(source, (FileSource, PcmSource)):
+    if isinstance(source, (FileSource, StdinSource)):
         threading.Thread(target=source.run, args=(process.inbox,), name="source", daemon=True).start()
     if process.lines is not None:
         process.lines.start()

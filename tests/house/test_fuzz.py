@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Iterator
@@ -24,15 +25,17 @@ from common.run.state import RunState
 from common.settings.files import read_hotwords
 from common.settings.flags import DEMO_MODEL
 from common.settings.hotword_list import GREATEST_WEIGHT, LEAST_WEIGHT, MAX_LENGTH
-from common.sources import raw_pcm as pcm_module
+from common.sources import stdin_sound as stdin_module
 from common.sources.inbox import Inbox
-from common.sources.messages import AudioBlock, EndOfCommands
-from common.sources.raw_pcm import PcmSource
+from common.sources.messages import AudioBlock, EndOfCommands, EndOfInput, SourceFailed
 from common.sources.resampling import Converter
+from common.sources.sound_file import FileSource
 from common.sources.stdin_lines import LineReader
+from common.sources.stdin_sound import StdinSource
 from common.wire.command_lines import BadLine, Command, Lines, parse_line
 from common.wire.events import Ack, ErrorEvent, State, Status
 from common.wire.lines import to_line
+from tests.sources.encoded import encoded
 from tests.speech.scripted import ScriptedEngine, service
 
 MUTABLE = ("config.yaml", "tokens.json", "am.mvn", "configuration.json")
@@ -121,11 +124,11 @@ def test_the_reader_of_stdin_reads_to_the_end_whatever_comes(lines: list[bytes],
 
 
 def heard(pieces: Iterator[bytes], rate: int, channels: int, channel: int) -> np.ndarray:
-    """What a PcmSource makes of a pipe that gives ``pieces``."""
+    """What a StdinSource makes of a pipe that gives ``pieces``."""
     inbox = Inbox(capacity_sec=ROOM)
     out, into = os.pipe()
-    with mock.patch.object(pcm_module, "read_some", lambda _descriptor, _most: next(pieces, b"")):
-        PcmSource(rate, channels, channel, descriptor=out).run(inbox)
+    with mock.patch.object(stdin_module, "read_some", lambda _descriptor, _most: next(pieces, b"")):
+        StdinSource(rate, channels, channel, descriptor=out).run(inbox)
     os.close(out)
     os.close(into)
     blocks = [message for _, message in inbox._messages if isinstance(message, AudioBlock)]
@@ -145,6 +148,35 @@ def test_pcm_gives_the_same_samples_however_its_bytes_are_cut(
     converter = Converter(rate, channel)
     wanted = np.concatenate([converter.convert(frames), converter.finish()])
     np.testing.assert_array_equal(found, wanted)
+
+
+# --- sound files --------------------------------------------------------------------------------------------------
+
+SHORT = np.random.default_rng(0).normal(0, 0.1, 6000).astype(np.float32)
+FILES = [encoded(SHORT, form) for form in ("WAV", "AIFF", "AU", "FLAC", "OGG", "MP3", "RF64", "CAF")]
+FILES += [encoded(np.stack([SHORT, SHORT], axis=1), "WAV", "PCM_24"), encoded(SHORT, "OGG", "OPUS")]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data(), st.sampled_from(FILES))
+def test_a_damaged_sound_file_is_heard_as_far_as_it_goes_or_refused(data: st.DataObject, content: bytes) -> None:
+    damaged = bytearray(content * data.draw(st.integers(1, 2)))
+    for _ in range(data.draw(st.integers(0, 4))):
+        place = data.draw(st.integers(0, min(200, len(damaged) - 1)) | st.integers(0, len(damaged) - 1))
+        damaged[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
+    del damaged[data.draw(st.integers(0, len(damaged)) | st.just(len(damaged))) :]
+    inbox = Inbox(capacity_sec=ROOM)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sound"
+        path.write_bytes(damaged)
+        try:
+            FileSource(str(path), realtime=False, channel=0).run(inbox)
+        except FatalError as error:
+            inbox.put(SourceFailed(error))
+    *blocks, end = (message for _, message in inbox._messages)
+    assert all(isinstance(each, AudioBlock) and np.isfinite(each.samples).all() for each in blocks)
+    if not isinstance(end, EndOfInput):
+        assert isinstance(end, SourceFailed) and end.error.error_code == "audio_input_failed"
 
 
 # --- model folders ------------------------------------------------------------------------------------------------

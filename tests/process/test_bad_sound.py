@@ -20,9 +20,10 @@ import soxr
 
 from common.errors import FatalError
 from tests.audio import read
-from tests.process.spawned import checked, command, environment, listening, run
+from tests.process.spawned import Ended, checked, command, environment, listening, run
 from tests.process.test_errors import fails
 from tests.process.test_speech import a_recording, pcm, transcripts
+from tests.sources.encoded import encoded, without_info
 
 IS_ROOT = os.geteuid() == 0
 MAY_NOT_READ_EVERYTHING = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if IS_ROOT else []
@@ -178,21 +179,8 @@ def test_zeros_without_end_print_nothing_and_end_with_a_signal() -> None:
     assert b"Traceback" not in log
 
 
-def test_a_wav_in_a_named_pipe_is_heard(tmp_path: Path) -> None:
-    path = tmp_path / "pipe.wav"
+def heard_in_a_named_pipe(path: Path, content: bytes) -> Ended:
     os.mkfifo(str(path))
-    writer = threading.Thread(target=lambda: path.write_bytes(a_recording().read_bytes()))
-    writer.start()
-    ended = run("asr_service", "--demo", "--input", str(path))
-    writer.join()
-    assert (ended.status, ended.finals, ended.errors) == (0, [TRUE_TEXT], [])
-
-
-def test_a_named_pipe_that_cannot_be_read_as_it_comes_says_what_to_do(tmp_path: Path) -> None:
-    path = tmp_path / "pipe.flac"
-    soundfile.write(str(tmp_path / "speech.flac"), read(a_recording()), 16000)
-    os.mkfifo(str(path))
-    content = (tmp_path / "speech.flac").read_bytes()
 
     def feed() -> None:
         with contextlib.suppress(BrokenPipeError):
@@ -200,8 +188,74 @@ def test_a_named_pipe_that_cannot_be_read_as_it_comes_says_what_to_do(tmp_path: 
 
     writer = threading.Thread(target=feed)
     writer.start()
-    fails(run("asr_service", "--demo", "--input", str(path)), "audio_input_failed", 3, "--input -")
+    ended = run("asr_service", "--demo", "--input", str(path))
     writer.join()
+    return ended
+
+
+@pytest.mark.parametrize("form", ["WAV", "FLAC", "OGG"])
+def test_sound_in_a_named_pipe_is_heard_as_it_comes(tmp_path: Path, form: str) -> None:
+    ended = heard_in_a_named_pipe(tmp_path / "pipe", encoded(read(a_recording()), form))
+    assert (ended.status, ended.finals, ended.errors) == (0, [TRUE_TEXT], [])
+
+
+def test_a_named_pipe_that_cannot_be_read_as_it_comes_says_what_to_do(tmp_path: Path) -> None:
+    ended = heard_in_a_named_pipe(tmp_path / "pipe", encoded(read(a_recording()), "CAF"))
+    fails(ended, "audio_input_failed", STATUS, "CAF", "--input -")
+
+
+@pytest.mark.parametrize("form", ["WAV", "FLAC", "MP3", "OGG", "AIFF"])
+def test_a_file_on_stdin_is_recognised_and_its_header_counts(form: str) -> None:
+    speech = soxr.resample(read(a_recording()), 16000, 44100)
+    content = encoded(np.stack([speech, speech], axis=1), form, rate=44100)
+    ended = run("asr_service", "--demo", "--input", "-", stdin=content)
+    assert (ended.status, ended.finals, ended.errors) == (0, [TRUE_TEXT], [])
+    assert "stdin is" in ended.log
+
+
+def test_a_file_on_stdin_that_cannot_be_read_there_is_told_with_the_line_that_converts_it() -> None:
+    mp4 = b"\0\0\0\x20ftypM4A \0\0\0\0" + bytes(100_000)
+    ended = run("asr_service", "--demo", "--input", "-", stdin=mp4)
+    fails(ended, "audio_input_failed", STATUS, "MP4", "ffmpeg -i FILE -f s16le -ac 1 -ar 16000 -")
+
+
+def test_all_of_an_mp3_without_a_length_is_heard(tmp_path: Path) -> None:
+    speech = read(a_recording())
+    noise = np.random.default_rng(0).normal(0, 0.3, 8000).astype(np.float32)
+    spoken = np.concatenate([noise, np.zeros(64000, np.float32), speech])
+    mp3 = encoded(spoken, "MP3", bitrate_mode="VARIABLE", compression_level=0.5)
+    path = tmp_path / "piped.mp3"
+    path.write_bytes(without_info(mp3))
+    ended = run("asr_service", "--demo", "--input", str(path))
+    assert (ended.status, ended.finals[-1], ended.errors) == (0, TRUE_TEXT, [])
+
+
+@pytest.mark.parametrize("form", ["MP3", "OGG", "FLAC"])
+def test_all_files_in_one_are_heard(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "joined"
+    path.write_bytes(encoded(read(a_recording()), form) * 2)
+    ended = run("asr_service", "--demo", "--input", str(path))
+    assert (ended.status, ended.finals, ended.errors) == (0, [TRUE_TEXT] * 2, [])
+
+
+def test_what_is_missing_in_a_file_is_told_after_all_that_was_heard(tmp_path: Path) -> None:
+    content = encoded(np.concatenate([read(a_recording()), np.zeros(32000, np.float32)]), "WAV")
+    path = tmp_path / "cut.wav"
+    path.write_bytes(content[:-32000])
+    ended = run("asr_service", "--demo", "--input", str(path))
+    assert (ended.status, ended.finals, ended.errors) == (STATUS, [TRUE_TEXT], ["audio_input_failed"])
+    assert "1.00 of " in ended.events[-1]["message"] and "cut.wav" in ended.events[-1]["message"]
+
+
+def test_a_file_whose_name_is_not_utf_8_is_heard(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/\xbc\xd2\xf4.wav"
+    shutil.copy(str(a_recording()), name)
+    arguments = [os.fsencode(part) for part in command("asr_service", "--demo", "--input")]
+    done = subprocess.run([*arguments, name], capture_output=True, env=environment(), check=False)
+    assert done.returncode == 0 and [event["text"] for event in checked(done.stdout)][-1:] == [TRUE_TEXT]
+    absent = subprocess.run([*arguments, name + b"x"], capture_output=True, env=environment(), check=False)
+    [error] = checked(absent.stdout)
+    assert error["error_code"] == "audio_input_failed" and b"Traceback" not in absent.stderr
 
 
 @pytest.mark.skipif(IS_ROOT and not shutil.which("setpriv"), reason="root may read everything, without setpriv")
