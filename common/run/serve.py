@@ -43,7 +43,7 @@ def open_source(config: CommonConfig, process: Process) -> Source:
     check_record(config)
     process.lines = read_lines(config, process)
     if config.input == "-":
-        return StdinSource(config.sample_rate, config.channels, config.channel, process.stdin)
+        return StdinSource(config.sample_rate, config.channels, config.channel, process.stdin, config.encoding)
     if config.input == "jsonl":
         assert process.lines is not None
         return process.lines
@@ -110,7 +110,8 @@ def read_lines(config: CommonConfig, process: Process) -> LineReader | None:
     rate = config.sample_rate if takes_audio else SAMPLE_RATE
     listens = config.input == "mic" or (config.input is None and not config.demo)
     at_end = EndOfCommands(always=config.control == "on") if listens else None  # a file has an end of its own
-    return LineReader(process.inbox, process.hurry, rate, takes_audio, at_end, process.stdin, process.answer_at_once)
+    answered, encoding = process.answer_at_once, config.encoding
+    return LineReader(process.inbox, process.hurry, rate, takes_audio, at_end, process.stdin, answered, encoding)
 
 
 def start(config: CommonConfig, source: Source, process: Process) -> None:

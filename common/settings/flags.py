@@ -70,6 +70,13 @@ class CommonConfig:
     sample_rate: int = setting(
         16000, "sample rate of raw PCM and of JSONL audio", number_in(1000, 768000, "Hz"), "input", metavar="HZ"
     )
+    encoding: str = setting(
+        "s16le",
+        "what raw PCM and JSONL audio is: s16le, f32le, mulaw or alaw",
+        one_of("s16le", "f32le", "mulaw", "alaw"),
+        "input",
+        metavar="ENCODING",
+    )
     idle_flush_ms: int = setting(
         0,
         "end an utterance when its sender has sent nothing for so long; 0: never",

@@ -12,11 +12,12 @@ import numpy as np
 
 from common.errors import FatalError, describe
 from common.settings.flags import CommonConfig
+from common.sources.decoding.pcm_samples import ENCODINGS, bytes_of, to_float
 from common.sources.inbox import Inbox
 from common.sources.messages import AudioBlock, EndOfCommands, EndOfInput, Message, SourceFailed
 from common.sources.resampling import Converter
 from common.sources.stdin_descriptor import read_some, require_sound
-from common.wire.command_lines import Audio, AudioEnd, BadLine, Command, Identity, Lines, parse_line
+from common.wire.command_lines import Audio, AudioEnd, BadLine, Command, Identity, Lines, Parsed, parse_line
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class LineReader:
         at_end: EndOfCommands | None = None,
         descriptor: int = 0,
         answered: Callable[[Command], bool] = lambda _: False,
+        encoding: str = "s16le",
     ) -> None:
         if takes_audio:
             require_sound(descriptor, SEND_LINES, takes_terminal=True)
@@ -73,6 +75,7 @@ class LineReader:
         self._at_end = at_end
         self._descriptor = descriptor
         self._converter = Converter(rate)
+        self._encoding = ENCODINGS[encoding]
         self._lines = Lines()
         self._ended = False
 
@@ -109,7 +112,7 @@ class LineReader:
         """What the next bytes of stdin bring; without any, stdin has ended. Once the input has ended the rest of what
         was read follows, to be answered."""
         for line in self._lines.feed(data) if data else self._lines.end():
-            parsed = line if isinstance(line, BadLine) else parse_line(line, self._takes_audio)
+            parsed = line if isinstance(line, BadLine) else self._parse(line)
             if isinstance(parsed, Audio):
                 yield from self._audio(parsed)
             elif isinstance(parsed, AudioEnd):
@@ -120,6 +123,9 @@ class LineReader:
                 yield parsed
         if not data:
             yield from self._end()
+
+    def _parse(self, line: bytes) -> Parsed:
+        return parse_line(line, self._takes_audio, bytes_of(self._encoding))
 
     def _command(self, command: Command) -> Iterator[Message]:
         if self._answered(command):
@@ -132,8 +138,8 @@ class LineReader:
 
     def _audio(self, audio: Audio) -> Iterator[Message]:
         if not self._ended:
-            pcm = np.frombuffer(audio.pcm, dtype="<i2").astype(np.float32) / 32768
-            yield from self._blocks(self._converter.convert(pcm.reshape(-1, 1)))
+            samples = to_float(audio.pcm, self._encoding)
+            yield from self._blocks(self._converter.convert(samples.reshape(-1, 1)))
         if audio.id is not None:
             yield Command("append", audio.id)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from common.sources.decoding.byte_stream import ByteStream
 from common.sources.decoding.pcm_files import raw
+from common.sources.decoding.pcm_samples import ENCODINGS
 from common.sources.decoding.recognise import MP3, is_mp3_later, recognise
 from common.sources.decoding.sound import Sound, Unreadable
 from common.sources.decoding.sounds import PIPE_IT, READERS, failed, hear, sounds_in
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 class StdinSource:
     """Reads the descriptor itself, never ``sys.stdin``'s buffer, so that audio is heard when it arrives.
 
-    ``rate`` and ``channels`` are those of raw PCM; the header of a file counts instead. Raises FatalError
+    ``rate``, ``channels`` and ``encoding`` are those of raw PCM; the header of a file counts instead. Raises FatalError
     ``audio_input_failed`` if stdin is a terminal, closed or the null device.
     """
 
@@ -31,12 +32,13 @@ class StdinSource:
     comes_once = True
     duration_sec = 0.0  # unknown
 
-    def __init__(self, rate: int, channels: int, channel: int, descriptor: int = 0) -> None:
+    def __init__(self, rate: int, channels: int, channel: int, descriptor: int = 0, encoding: str = "s16le") -> None:
         require_sound(descriptor, f"pipe audio into it: {PIPE_IT}", takes_terminal=False)
         self._stream = ByteStream(lambda most: read_some(descriptor, most))
         self._rate = rate
         self._channels = channels
         self._channel = channel
+        self._encoding = ENCODINGS[encoding]
 
     def run(self, inbox: Inbox) -> None:
         """Put stdin's audio into ``inbox`` until it ends, then EndOfInput. Runs in a thread of its own."""
@@ -54,7 +56,7 @@ class StdinSource:
     def _sounds(self) -> Iterator[Sound]:
         kind = recognise(self._stream) or (MP3 if is_mp3_later(self._stream) else None)
         if kind is None:
-            yield raw(self._stream, self._rate, self._channels)
+            yield raw(self._stream, self._rate, self._channels, self._encoding)
             return
         log.info("stdin is %s, not raw PCM", kind)
         if kind not in READERS:

@@ -34,7 +34,7 @@ class BadLine:
 
 @dataclass(frozen=True)
 class Audio:
-    """``voice.audio.append``: little-endian 16-bit mono PCM."""
+    """``voice.audio.append``: mono PCM in the encoding that was agreed."""
 
     pcm: bytes
     id: Identity | None = None
@@ -88,8 +88,8 @@ def too_long() -> BadLine:
     return BadLine(f"ValueError: a line is longer than {LONGEST_LINE} bytes; send audio in smaller pieces")
 
 
-def parse_line(line: bytes, takes_audio: bool) -> Parsed:
-    """What a line asks for. ``takes_audio``: the input is ``jsonl``."""
+def parse_line(line: bytes, takes_audio: bool, sample_bytes: int = 2) -> Parsed:
+    """What a line asks for. ``takes_audio``: the input is ``jsonl``, in samples of ``sample_bytes``."""
     try:
         content = json.loads(line.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -105,7 +105,7 @@ def parse_line(line: bytes, takes_audio: bool) -> Parsed:
         return BadLine(f"ValueError: unknown type {json.dumps(name, ensure_ascii=True)[:100]}{hint}", identity)
     if command.needs_id and identity is None:
         return BadLine(f'ValueError: {command.type} needs an "id": the acknowledgement is the answer')
-    return _checked(command, content, identity)
+    return _checked(command, content, identity, sample_bytes)
 
 
 def _is_usable(identity: Any) -> bool:
@@ -115,11 +115,11 @@ def _is_usable(identity: Any) -> bool:
     return isinstance(identity, int) and not isinstance(identity, bool)
 
 
-def _checked(command: CommandKind, content: dict[str, Any], identity: Identity | None) -> Parsed:
+def _checked(command: CommandKind, content: dict[str, Any], identity: Identity | None, sample_bytes: int) -> Parsed:
     if command.type == END:
         return AudioEnd(identity)
     if command.type == APPEND:
-        return _audio(content, identity)
+        return _audio(content, identity, sample_bytes)
     fields = {key: value for key, value in content.items() if key not in ("type", "id")}
     try:
         return Command(command.kind, identity, checked_fields(command, fields))
@@ -127,12 +127,12 @@ def _checked(command: CommandKind, content: dict[str, Any], identity: Identity |
         return BadLine(str(error), identity)
 
 
-def _audio(content: dict[str, Any], identity: Identity | None) -> Parsed:
+def _audio(content: dict[str, Any], identity: Identity | None, sample_bytes: int) -> Parsed:
     try:
         pcm = base64.b64decode(content["audio"], validate=True)
     except (KeyError, TypeError, ValueError, binascii.Error):
-        return BadLine(f'ValueError: {APPEND} needs "audio": base64 of 16-bit PCM', identity)
-    if len(pcm) % 2:
-        what = f"{APPEND} with {len(pcm)} bytes: 16-bit samples have an even number"
+        return BadLine(f'ValueError: {APPEND} needs "audio": base64 of PCM', identity)
+    if len(pcm) % sample_bytes:
+        what = f"{APPEND} with {len(pcm)} bytes: a sample has {sample_bytes}"
         return BadLine(f"ValueError: {what}", identity)
     return Audio(pcm, identity)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import os
 import subprocess
 import time
@@ -9,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
+import soxr
 
 from tests.audio import read, speech_in
 from tests.process.spawned import Running, checked, command, listening, run
@@ -166,3 +171,16 @@ def test_extended_output_tells_every_change_of_state_and_proves_itself() -> None
     assert "".join(word["text"] for word in final["words"]) == final["text"]
     assert final["end_reason"] == "flush" and final["utterance_id"] == 1
     assert [event["seq"] for event in ended.events] == list(range(1, len(ended.events) + 1))
+
+
+@pytest.mark.parametrize("encoding", ["f32le", "mulaw", "alaw"])
+def test_audio_in_json_lines_may_come_in_the_telephone_s_encodings(encoding: str) -> None:
+    speech = soxr.resample(read(a_recording()), 16000, 8000)
+    file = io.BytesIO()
+    subtype = {"f32le": "FLOAT", "mulaw": "ULAW", "alaw": "ALAW"}[encoding]
+    soundfile.write(file, speech, 8000, format="RAW", subtype=subtype)
+    arguments = ["--demo", "--input", "jsonl", "--sample-rate", "8000", "--encoding", encoding]
+    line = json.dumps({"type": "voice.audio.append", "audio": base64.b64encode(file.getvalue()).decode()})
+    ended = run("asr_service", *arguments, stdin=line.encode() + b"\n")
+    assert (ended.status, ended.errors) == (0, [])
+    assert len(ended.finals) == 1

@@ -90,9 +90,9 @@ def read_au(stream: ByteStream) -> Sound:
     return _sound(stream, _checked(Format(rate, channels, AU_ENCODINGS[encoding])), size, ">")
 
 
-def raw(stream: ByteStream, rate: int, channels: int) -> Sound:
-    """Samples of 16 bits without a header, to the end."""
-    form = Format(rate, channels, "<i2")
+def raw(stream: ByteStream, rate: int, channels: int, encoding: str = "<i2") -> Sound:
+    """Samples without a header, to the end."""
+    form = Format(rate, channels, encoding)
     return Sound(rate, channels, _blocks(stream, form, None, "<"))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 A_LAW, MU_LAW = "alaw", "mulaw"
 BYTES = {A_LAW: 1, MU_LAW: 1}
+ENCODINGS = {"s16le": "<i2", "f32le": "<f4", "mulaw": MU_LAW, "alaw": A_LAW}  # by what --encoding calls them
 
 
 def bytes_of(encoding: str) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from common.sources.encodings import SAMPLE_BYTES, decoded
+from common.sources.decoding.pcm_samples import ENCODINGS, bytes_of, to_float
 
 SUBTYPES = {"s16le": "PCM_16", "f32le": "FLOAT", "mulaw": "ULAW", "alaw": "ALAW"}
 
@@ -26,12 +26,12 @@ def test_an_encoding_is_read_as_libsndfile_reads_it(encoding: str) -> None:
     soundfile.write(file, sound, 8000, format="WAV", subtype=SUBTYPES[encoding])
     wanted, _ = soundfile.read(io.BytesIO(file.getvalue()), dtype="float32")
     data = payload(file.getvalue())
-    assert len(data) == len(sound) * SAMPLE_BYTES[encoding]
-    assert np.array_equal(decoded(data, encoding), wanted)
+    assert len(data) == len(sound) * bytes_of(ENCODINGS[encoding])
+    assert np.array_equal(to_float(data, ENCODINGS[encoding]), wanted)
 
 
 @pytest.mark.parametrize("encoding", ["mulaw", "alaw"])
 def test_every_byte_of_a_telephone_code_stands_for_another_sample(encoding: str) -> None:
-    samples = decoded(bytes(range(256)), encoding)
+    samples = to_float(bytes(range(256)), ENCODINGS[encoding])
     assert samples.dtype == np.float32 and np.abs(samples).max() < 1
     assert len(np.unique(samples)) == (255 if encoding == "mulaw" else 256)  # µ-law has two zeros
