@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -140,3 +141,45 @@ def test_ctrl_c_between_two_starts_ends_the_program(tmp_path: Path, interpreter:
 def test_the_pipe_prints_the_finals_alone() -> None:
     path = a_recording()
     assert output_of("bash", str(EXAMPLES / "pipe.sh"), str(path), "--demo") == (0, transcripts()[path.name] + "\n")
+
+
+def test_the_assistant_thinks_ahead_and_answers_when_the_turn_has_ended() -> None:
+    arguments = [sys.executable, str(EXAMPLES / "assistant.py"), "--demo", "--realtime", "--input", str(a_recording())]
+    done = subprocess.run(arguments, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    [answer] = done.stdout.decode().splitlines()
+    assert answer.startswith("好的：") and len(answer) > 4
+
+
+def assistant(capsys: pytest.CaptureFixture[str], *kinds: str) -> list[str]:
+    """What the assistant prints for events: a word after a colon is the text, "…" says that the turn continues."""
+    spec = importlib.util.spec_from_file_location("assistant", EXAMPLES / "assistant.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    speaker = module.Assistant()
+    for kind in kinds:
+        name, _, text = kind.partition(":")
+        getattr(speaker, name.rstrip("…"))({"text": text, "continues": name.endswith("…")})
+    return capsys.readouterr().out.splitlines()
+
+
+TURN = ("started", "eager_end:开灯", "final:开灯", "ended")
+
+
+def test_the_assistant_is_quiet_when_somebody_speaks_and_goes_on_after_a_cough(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cough = ("started", "eager_end:", "ended")
+    assert assistant(capsys, *TURN, *cough) == ["好的：开灯", "(quiet)", "好的：开灯"]
+
+
+def test_the_assistant_throws_away_what_it_thought_when_more_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    more = ("started", "eager_end:开灯", "resumed", "eager_end:开灯吧", "final:开灯吧", "ended")
+    assert assistant(capsys, *more) == ["好的：开灯吧"]
+
+
+def test_the_assistant_waits_for_the_rest_of_a_turn_that_was_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    assert assistant(capsys, "started", "final:很长", "ended…", "started", "final:很长的话", "ended") == [
+        "好的：很长的话"
+    ]
