@@ -40,7 +40,8 @@ def acknowledgements() -> list[Event]:
     for kind in KINDS:
         if kind != "status":
             events += answer(control, kind, "7", **FIELDS.get(kind, {}))
-    return [*events, *answer(control, "set", "8", colour="red"), Ack(ID, 9, True)]
+    left_out = Ack(ID, 10, True, (("left_out", ["词"]),))
+    return [*events, *answer(control, "set", "8", colour="red"), Ack(ID, 9, True), left_out]
 
 
 def every_event() -> list[Event]:

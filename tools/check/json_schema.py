@@ -26,6 +26,7 @@ SIMPLE: dict[str, tuple[str | None, Check, str]] = {
     "maximum": ("number", lambda value, most: bool(value <= most), "is above {}"),
     "minLength": ("string", lambda value, least: len(value) >= least, "is shorter than {}"),
     "maxLength": ("string", lambda value, most: len(value) <= most, "is longer than {}"),
+    "minItems": ("array", lambda value, least: len(value) >= least, "has fewer than {}"),
     "pattern": ("string", lambda value, pattern: re.search(pattern, value) is not None, "does not match {}"),
 }
 
