@@ -17,7 +17,7 @@ Identity = Union[str, int]
 
 @dataclass(frozen=True)
 class Command:
-    """A line on stdin that asks for something; ``kind`` is one of the table's, ``fields`` are checked."""
+    """A line on stdin that asks for something: ``kind`` is in the table of commands, ``fields`` passed their checks."""
 
     kind: str
     id: Identity | None = None
@@ -26,7 +26,7 @@ class Command:
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line on stdin that is no command: ``reason`` says why. One that bears an ``id`` is answered by it."""
+    """A line on stdin that is not a command; ``reason`` says why. The refusal carries the line's ``id``, if any."""
 
     reason: str
     id: Identity | None = None
@@ -58,7 +58,7 @@ class Lines:
         self._skipping = False
 
     def feed(self, data: bytes) -> Iterator[bytes | BadLine]:
-        """Every line that ``data`` completes, without its end; empty lines are left out."""
+        """Every line that ``data`` completes, without its newline; empty lines are left out."""
         *whole, self._rest = (self._rest + data).split(b"\n")
         for line in whole:
             if not self._skipping:
@@ -109,7 +109,7 @@ def parse_line(line: bytes, takes_audio: bool, sample_bytes: int = 2) -> Parsed:
 
 
 def _is_usable(identity: Any) -> bool:
-    """Whether an acknowledgement can carry it: half of a surrogate pair is no character and has no UTF-8."""
+    """Whether an acknowledgement can carry it: half of a surrogate pair cannot be written in UTF-8."""
     if isinstance(identity, str):
         return not any("\ud800" <= character <= "\udfff" for character in identity)
     return isinstance(identity, int) and not isinstance(identity, bool)

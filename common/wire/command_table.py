@@ -1,7 +1,7 @@
 """The one table of commands: what each is called, what it carries, where it may be used and what it answers; pure.
 
-Lines on stdin are read by it (command_lines.py), commands are carried out by it (run/carry_out.py), and
-docs/commands.schema.json and the tables of the documents are held to it by tests.
+command_lines.py reads stdin by it, run/carry_out.py carries commands out by it, and tests hold
+docs/commands.schema.json and the tables of the documents to it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Setting:
 @dataclass(frozen=True)
 class CommandKind:
     """One line of the table. ``kind`` is the type without its prefix; ``answers``: keys that follow ``ok`` in an
-    acknowledgement that says true; ``settings``: what ``set`` may carry, at least one of them."""
+    acknowledgement where ``ok`` is true; ``settings``: what ``set`` may carry, at least one of them."""
 
     kind: str
     type: str
@@ -89,8 +89,8 @@ BY_KIND = {each.kind: each for each in COMMANDS}
 
 
 def checked_fields(command: CommandKind, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a line as the settings store them; keys that the table does not name are left out, but ``set``
-    refuses them. Raises FatalError ``control_invalid``."""
+    """The fields of a line as the settings store them. ``set`` refuses keys that the table does not name, other
+    commands ignore them. Raises FatalError ``control_invalid``."""
     if not command.settings:
         return {}
     unknown = set(fields) - set(command.settings)

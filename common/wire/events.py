@@ -31,10 +31,10 @@ class State(str, Enum):
     LOADING = "loading"
     DOWNLOADING = "downloading"
     PREPARING = "preparing"
-    READY = "ready"  # a moment
+    READY = "ready"  # for a moment, before it listens or is paused
     LISTENING = "listening"
     PAUSED = "paused"
-    RECOVERING = "recovering"  # the microphone has gone and is looked for
+    RECOVERING = "recovering"  # the microphone is lost, and the service looks for it
     STOPPED = "stopped"
 
 
@@ -55,7 +55,7 @@ class TimedWord:
 class Extra:
     """What ``--extended`` adds to a partial or a final. Positions are samples since the stream began: ``start`` and
     ``speech_end`` of the speech as far as it was heard, ``end`` of the audio that the text covers. ``stable``: leading
-    code points that can no longer change; ``end_reason``: why the utterance ended, of a final."""
+    code points that can no longer change; ``end_reason``: why the utterance ended, in a final only."""
 
     utterance_id: int
     start: int
@@ -78,7 +78,7 @@ class Partial:
 
 @dataclass(frozen=True)
 class Final:
-    """The last word about an utterance."""
+    """The last text of an utterance; it never changes again."""
 
     trace_id: str
     text: str
@@ -97,9 +97,9 @@ class ErrorEvent:
 
 @dataclass(frozen=True)
 class Ack:
-    """The answer to a command that bore an ``id``; ``details`` follow ``ok``, in their order.
+    """The answer to a command that had an ``id``; ``details`` follow ``ok``, in their order.
 
-    Of a command that could not be done the details are ``error_code`` and ``message``.
+    If the command could not be done, they are ``error_code`` and ``message``.
     """
 
     trace_id: str
@@ -110,7 +110,7 @@ class Ack:
 
 @dataclass(frozen=True)
 class Status:
-    """The service's state has changed; ``details`` follow ``state``. Written with ``--extended`` alone."""
+    """The service's state has changed; ``details`` follow ``state``. Printed with ``--extended`` or ``--status``."""
 
     trace_id: str
     state: State
@@ -129,8 +129,8 @@ class TurnStarted:
 
 @dataclass(frozen=True)
 class EagerEnd:
-    """The speaker has been silent for a while: ``text`` will be the final's, unless TurnResumed follows. An empty one:
-    nothing was recognised, and no final will come."""
+    """The speaker has been silent for a while: ``text`` will be the final's, unless TurnResumed follows. An empty
+    text: nothing was recognised, and no final will come."""
 
     trace_id: str
     text: str
@@ -141,7 +141,7 @@ class EagerEnd:
 
 @dataclass(frozen=True)
 class TurnResumed:
-    """The EagerEnd before it does not hold. ``reason``: ``speech`` goes on, or the ``text`` will be another one."""
+    """Takes back the EagerEnd before it. ``reason``: ``speech`` goes on, or the final's ``text`` will differ."""
 
     trace_id: str
     reason: str
@@ -150,8 +150,8 @@ class TurnResumed:
 
 @dataclass(frozen=True)
 class TurnEnded:
-    """The utterance's last line. ``final``: whether it had one; ``continues``: it was cut at its longest duration, and
-    the next utterance goes on with the same turn."""
+    """The utterance's last line. ``final``: whether it had one; ``continues``: it was cut at the longest duration, so
+    the same turn goes on in the next utterance."""
 
     trace_id: str
     reason: EndReason

@@ -22,7 +22,7 @@ from common.wire.standard_streams import StdoutFailed
 log = logging.getLogger(__name__)
 
 IDLE_POLL_SEC = 0.4  # how often an idle writer looks whether its reader is still there
-ROOM_POLL_SEC = 0.01  # how often a full pipe is tried again where nothing tells of room
+ROOM_POLL_SEC = 0.01  # how often a full pipe is tried again where the system cannot tell that it has room
 
 
 class ReaderGone(Exception):
@@ -47,12 +47,11 @@ class Clock:
 class Output:
     """Writes lines to the stdout that the process was given; everything else that prints goes to stderr.
 
-    A thread does the writing, so that a slow reader stops nothing: behind it a newer partial of an utterance
-    replaces an older one that is not written yet; finals, errors and text are kept, in order. ``on_failure`` is
-    called, once and from that thread, when the reader is gone or stdout cannot be written, also while nothing is
-    to be written; the next call of ``write`` or ``close`` raises ReaderGone or StdoutFailed. ``extended`` adds the
-    keys of ``--extended``; it or ``tells_status`` lets status events through. Each line is written inside
-    ``around_line()``.
+    A thread does the writing, so that a slow reader stops nothing. A new partial replaces one of the same utterance
+    that still waits to be written; finals, errors and text are all kept, in order. When the reader is gone or stdout
+    cannot be written, that thread calls ``on_failure`` once, even if nothing waits to be written; the next ``write``
+    or ``close`` then raises ReaderGone or StdoutFailed. ``extended`` adds the keys of ``--extended``; status events
+    are written if it or ``tells_status`` is set. Each line is written inside ``around_line()``.
     """
 
     def __init__(self, descriptor: int, clock: Clock | None = None) -> None:
@@ -75,7 +74,7 @@ class Output:
     def write(self, event: Event, arrived: float | None = None) -> None:
         """Hand over one event. Never waits. Raises ReaderGone or StdoutFailed once writing has failed.
 
-        ``arrived``: when the newest audio that it needed arrived, by the monotonic clock.
+        ``arrived``: when the newest audio that the event needed arrived, by the monotonic clock.
         """
         with self._changed:
             self.check()
@@ -87,7 +86,7 @@ class Output:
             self._changed.notify_all()
 
     def write_text(self, text: str) -> None:
-        """Hand over text that is no event: what ``--help`` and the like print."""
+        """Hand over plain text instead of an event: what ``--help`` and the like print."""
         with self._changed:
             self.check()
             self._pending.append((text, None))
@@ -124,8 +123,8 @@ class Output:
         return to_line(event, now, self._lines, latency)
 
     def _is_news(self, event: Event) -> bool:
-        """Whether it says something else than the line before it: a partial may have taken back one between them
-        that was never written."""
+        """Whether to write it: not a partial that repeats the one written last, as it may if one between them was
+        dropped."""
         if isinstance(event, Partial):
             before, self._shown = self._shown, (event.trace_id, event.text)
             return before != self._shown
@@ -140,7 +139,7 @@ class Output:
                     self._write_line(line)
         except (ReaderGone, StdoutFailed) as error:
             failure = error
-        except Exception as error:  # whatever it is: a writer that has ended in silence would hang the process
+        except Exception as error:  # anything at all: if the writer ended without a word, the process would hang
             log.debug("the writer has failed", exc_info=True)
             failure = StdoutFailed(describe(error))
         with self._changed:
@@ -149,7 +148,7 @@ class Output:
         self.on_failure()
 
     def _next_line(self) -> str:
-        """The next line with its time; waits for one and looks after the reader meanwhile."""
+        """The next line with its time. Waits for one, and meanwhile checks that the reader is still there."""
         while True:
             with self._changed:
                 self._idle = True
@@ -180,8 +179,8 @@ class Output:
 
 
 def _sink(descriptor: int) -> Callable[[memoryview], int]:
-    """What writes bytes and says how many. A console of Windows shows bytes by its code page, which knows no UTF-8:
-    Python's own file object gives it characters."""
+    """A function that writes bytes and returns how many. A Windows console reads bytes by its code page, not as
+    UTF-8; Python's own file object gives it characters."""
     if sys.platform == "win32" and os.isatty(descriptor):
         console = open(descriptor, "wb", buffering=0, closefd=False)  # noqa: SIM115 - open as long as the process
         return lambda data: console.write(data) or 0
@@ -192,14 +191,14 @@ def _wait_for_room(descriptor: int) -> None:
     if not hasattr(select, "poll"):
         time.sleep(ROOM_POLL_SEC)
         return
-    poll = select.poll()  # select knows no descriptor over 1023
+    poll = select.poll()  # select fails for a descriptor above 1023
     poll.register(descriptor, select.POLLOUT)
     poll.poll()
 
 
 def _means_gone(error: OSError, descriptor: int) -> bool:
-    """Whether a failed write says that nobody reads: EINVAL where a pipe on Windows has lost its reader, EIO where a
-    terminal was closed."""
+    """Whether a failed write means that the reader is gone: EINVAL for a pipe on Windows, EIO for a terminal that
+    was closed."""
     if isinstance(error, (BrokenPipeError, ConnectionResetError)):
         return True
     if error.errno == errno.EINVAL:
@@ -208,8 +207,8 @@ def _means_gone(error: OSError, descriptor: int) -> bool:
 
 
 def _reader_is_gone(descriptor: int) -> bool:
-    """Whether the other end of a pipe, a socket or a terminal is closed. Windows has no way to ask; there a write
-    tells."""
+    """Whether the other end of a pipe, a socket or a terminal is closed. Windows has no way to ask; there
+    only a failed write tells."""
     if not hasattr(select, "poll"):
         return False
     poll = select.poll()

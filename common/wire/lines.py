@@ -57,7 +57,7 @@ def to_line(event: Event, ts: int, seq: int | None = None, latency_ms: int = 0) 
 
 
 def _turn(event: Turn) -> dict[str, Any]:
-    """Its type and the keys after the four."""
+    """Its type, and the keys that follow the four that every event has."""
     heard = {"audio_ms": to_ms(event.heard)}
     if isinstance(event, TurnStarted):
         return {"type": "voice.turn.started", "start_ms": to_ms(event.start), **heard}

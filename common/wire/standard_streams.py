@@ -1,4 +1,4 @@
-"""stdin and stdout, claimed for lines before anything heavy is imported: libraries print, and their children read."""
+"""stdin and stdout, claimed before anything heavy is imported: libraries print, and their child processes read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from typing import NamedTuple
 
-CLOSED = -1  # a descriptor that cannot be read: EBADF
+CLOSED = -1  # instead of a descriptor; reading it fails with EBADF
 
 
 class StdoutFailed(Exception):
@@ -24,8 +24,8 @@ def claim() -> Standard:
     """Keep the real stdin and stdout, and point descriptor 0 at the null device and 1 at stderr, for Python and C code
     alike: what a library prints goes to the log, and its children (ffmpeg) do not eat what is meant for us.
 
-    A descriptor 0-2 that is closed is opened on the null device first: it would become the next file or socket, and
-    a library's print would go there. Raises StdoutFailed if stdout is closed.
+    A descriptor 0-2 that is closed is opened on the null device first: else the next file or socket would get its
+    number, and what a library prints would go there. Raises StdoutFailed if stdout is closed.
     """
     closed = [descriptor for descriptor in (0, 1, 2) if not _is_open(descriptor)]
     for _ in closed:
