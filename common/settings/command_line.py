@@ -14,7 +14,7 @@ from common.settings.flags import CommonConfig
 from common.settings.services import SliceConfig, StreamingConfig
 
 SCRIPTS = {"asr_service.py": SliceConfig, "asr_service_streaming.py": StreamingConfig}
-FROM_FILES = {"hotwords": read_hotwords}  # settings that "@FILE" may stand for
+FROM_FILES = {"hotwords": read_hotwords}  # settings whose value may be "@FILE"
 
 Config = TypeVar("Config", bound=CommonConfig)
 
@@ -33,7 +33,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _not_understood(left: list[str], flags: list[str]) -> str:
-    """What is said of the arguments that are ``left`` when all ``flags`` have taken theirs."""
+    """The message about arguments that are ``left`` when all ``flags`` have taken theirs."""
     wrong = next((argument for argument in left if argument.startswith("-") and argument != "-"), None)
     if wrong is None:
         return f"{left[0]} stands alone: give it with its flag: --input {shlex.quote(left[0])}"
@@ -52,7 +52,7 @@ def flag_of(field: Any) -> str:
 
 
 def build_parser(config: CommonConfig, description: str) -> argparse.ArgumentParser:
-    """A parser with a flag for every field of ``config``, grouped, its value there as the default."""
+    """A parser with a flag for every field of ``config``, in groups; the field's value is the default."""
     parser = _Parser(description=description, allow_abbrev=False, add_help=False, formatter_class=_Help)
     groups: dict[str, Any] = {}
     for field in fields(config):

@@ -1,4 +1,4 @@
-"""Settings whose value may stand in a file, ``@FILE``: read here, once, when the settings are loaded."""
+"""Settings whose value may be in a file, ``@FILE``: it is read here, once, when the settings are loaded."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class CommonConfig:
     )
     precision: str = setting(
         "auto",
-        "of openvino's weights: int8, float32 (half as fast), auto: int8 if it gives this model's text; torch and"
+        "of openvino's weights: int8, float32 (half as fast), auto: int8 if the text stays the same; torch and"
         " funasr compute in float32",
         one_of("auto", "int8", "float32"),
         "model",
@@ -97,14 +97,14 @@ class CommonConfig:
         metavar="MS",
     )
     min_speech_ms: int = setting(
-        160, "speech in a row that opens an utterance", number_in(32, 5000, "ms"), "utterances", metavar="MS"
+        160, "speech without a pause that opens an utterance", number_in(32, 5000, "ms"), "utterances", metavar="MS"
     )
     pre_roll_ms: int = setting(
-        320, "audio from before the speech that belongs to it", number_in(0, 2000, "ms"), "utterances", metavar="MS"
+        320, "audio before the speech that is recognised with it", number_in(0, 2000, "ms"), "utterances", metavar="MS"
     )
     max_utterance_sec: float = setting(
         20.0,
-        "longest utterance; cut in a breath before, if there is one",
+        "longest utterance; cut in a breath shortly before, if there is one",
         number_in(2, 120, "seconds", whole=False),
         "utterances",
         metavar="SEC",
@@ -148,7 +148,7 @@ class CommonConfig:
     hotwords: tuple[Hotword, ...] = setting(
         (),
         "words to listen for, between blanks or commas;"
-        " @FILE: one a line, with an optional weight from 1 to 100 behind it",
+        " @FILE: one a line, with an optional weight from 1 to 100 after it",
         parse_hotwords,
         "recognition",
         metavar="WORDS|@FILE",
@@ -167,7 +167,7 @@ class CommonConfig:
     itn: bool = setting(False, "numbers in finals in digits (needs wetext)", switch, "finals")
     final_timeout_ms: int = setting(
         2000,
-        "how long a final may wait for these; then it carries the streaming text",
+        "how long a final may wait for these three; after that it carries the streaming text",
         number_in(50, 60000, "ms"),
         "finals",
         metavar="MS",

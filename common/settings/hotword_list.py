@@ -24,7 +24,7 @@ _COMMENT = re.compile(r"(^|\s)#.*")
 
 @dataclass(frozen=True)
 class Hotword:
-    """``text`` in Unicode's NFKC form, words of it apart by one blank; ``weight`` on FunASR's scale, 1…100."""
+    """``text`` in Unicode's NFKC form, one blank between its words; ``weight`` on FunASR's scale, 1…100."""
 
     text: str
     weight: float = DEFAULT_WEIGHT
@@ -33,8 +33,8 @@ class Hotword:
 def parse_hotwords(name: str, value: Any) -> tuple[Hotword, ...]:
     """The hotwords in ``value``, each once, with the weight it was given last.
 
-    ``"词 词"``: words between blanks or commas. A list or tuple of strings: each as a line of a file, without comments.
-    Hotwords in it are left as they are. ``name`` is what messages call the setting.
+    ``"词 词"`` is words between blanks or commas. A string in a list or tuple is read like a line of a file, without
+    comments; a Hotword in it stays as it is. ``name`` is what messages call the setting.
 
     Raises FatalError ``config_invalid``.
     """
@@ -77,7 +77,7 @@ def parse_hotword_file(where: str, content: bytes) -> tuple[Hotword, ...]:
 
 
 def _lines_of_file(where: str, content: bytes) -> Iterator[tuple[str, str]]:
-    """(where it stands, content) of every line that is more than a comment."""
+    """(place, content) of every line that holds more than a comment; the place is what messages call it."""
     for number, raw in enumerate(content.split(b"\n"), 1):
         place = f"{where}, line {number}"
         try:
