@@ -4,12 +4,12 @@ For every hotword and every place where it could stand,
 
     gain = Σ (log p(its token) + boost) − Σ log p(token heard)
 
-and the words with a gain replace what was heard, the greatest gain first, none over another. A token that sounds
-like the one heard costs less than the model says, a stranger more: which of several homophones to write, the model
-has learnt from texts in which the user's words are rare; what was said, it knows. No token is put in or taken out.
+and the words with a gain above 0 replace what was heard, the greatest gain first; they never overlap. A token that
+sounds like the one heard costs less than the model says, one that sounds different costs more: the model knows what
+was said, but which homophone to write it learnt from texts where the user's words are rare. No token is added or lost.
 
-Tokens of a word that were heard as they are speak for it, but only so much (``LENT``): else a long word would override
-whatever was heard in one place of it, and 四月十号 would be found in every 四月四号.
+The tokens of a word that were heard unchanged support it, but only so much (``LENT``): else a long word would win
+whatever was heard in one of its places, and every 四月四号 would become 四月十号.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from common.text.hotword_spelling import Lexicon
 # What a hotword's token costs in the place of another one, in nats. "By the model": how much less likely it is than
 # what was heard. Measured by tests/accuracy/test_hotwords.py on the demo model: 150 hotwords that sound like commoner
 # words, none found without the list, 149 with it; 2 of 300 sentences without a hotword changed by a list of 100.
-HOMOPHONE_COST = 3.0  # the most that one costs which sounds the same: less than the boost, whatever the model says
-OTHER_TONE = 2.0  # on top, if only the tone is another, …
-OTHER_TONE_COST = 9.0  # … but no more than this: too much for a word of two, or 时间 would become 世间
-STRANGER = 5.0  # on top, if it sounds otherwise: in unclear speech the model finds many tokens nearly as likely
-FLOOR = 6.0  # by the model: a stranger less likely than this stands nowhere, however long or heavy the word
-TIE = 1e-3  # of the cost by the model is kept above a limit, so that it chooses among hotwords that sound alike
+HOMOPHONE_COST = 3.0  # at most, if it sounds the same: less than the boost, whatever the model says
+OTHER_TONE = 2.0  # added, if only the tone differs, …
+OTHER_TONE_COST = 9.0  # … but at most this in all: too much for a word of two, or 时间 would become 世间
+STRANGER = 5.0  # added, if it sounds different: in unclear speech the model finds many tokens nearly as likely
+FLOOR = 6.0  # by the model, if it sounds different: above this it is never put in, however long or heavy the word
+TIE = 1e-3  # this part of the cost by the model is added to a limit: it still chooses among hotwords that sound alike
 LENT = 1  # boosts that the unchanged tokens of a word lend to those that it changes
-IMPOSSIBLE = 50.0  # by the model, at the most: in half precision a posterior may be 0
+IMPOSSIBLE = 50.0  # at most, by the model: in half precision a posterior may be 0
 
 Rows = Union[np.ndarray, Sequence[np.ndarray]]
 
 
 class _Places(NamedTuple):
-    """Words where they could stand, an entry each: ``end`` (exclusive) may lie behind what was heard so far."""
+    """Words and where they could stand, one entry per place; ``end`` (exclusive) may lie beyond what was heard."""
 
     word: np.ndarray
     start: np.ndarray
@@ -49,10 +49,10 @@ class _Places(NamedTuple):
 
 
 def rescore(tokens: Sequence[int], log_posteriors: Rows, lexicon: Lexicon | None, first: int = 0) -> tuple[int, ...]:
-    """``tokens`` (N) with the hotwords of ``lexicon`` in the places where they win; never longer or shorter.
+    """``tokens`` (N) with the hotwords of ``lexicon`` in the places where they win; the length stays.
 
-    ``log_posteriors`` (N, V) float32, natural logarithm, as an array or row by row: of each row the token is the
-    best. Tokens before ``first`` are printed and stay; a hotword may begin there if it says what is printed.
+    ``log_posteriors`` (N, V) float32, natural logarithm, as an array or row by row: each token is the best of its
+    row. Tokens before ``first`` are printed and stay; a hotword may begin there if it says what is printed.
     """
     heard = np.asarray(tokens, dtype=np.int64)
     if not lexicon or first >= len(heard):
@@ -63,11 +63,11 @@ def rescore(tokens: Sequence[int], log_posteriors: Rows, lexicon: Lexicon | None
 def settle(
     settled: Sequence[int], tokens: Sequence[int], log_posteriors: Rows, lexicon: Lexicon | None
 ) -> tuple[int, ...]:
-    """``settled``, what was settled of an utterance before, and behind it what is settled by now.
+    """``settled``, the tokens settled before, followed by those that are settled by now; they never change again.
 
-    ``tokens`` and ``log_posteriors``, as for ``rescore``, are all of the utterance that is committed. What is
-    settled never changes again: the first tokens of ``tokens``, rescored, without those that a hotword may still
-    rewrite whose end has not been heard yet. A token that the word would leave as it is need not wait for that.
+    ``tokens`` and ``log_posteriors``, as for ``rescore``, are all of the utterance that is committed. They are
+    rescored and settled, up to the first token that may still change because of a hotword whose end has not been
+    heard yet. A token that such a word would leave as it is does not wait.
     """
     heard = np.array([*settled, *tokens[len(settled) :]], dtype=np.int64)
     if not lexicon or len(settled) == len(heard):
@@ -96,8 +96,8 @@ def _waiting(heard: np.ndarray, replaced: np.ndarray, places: _Places, lexicon: 
 
 
 def _reach(places: _Places, whole: np.ndarray) -> int:
-    """Where the first place begins that can win or lose by a word whose end has not been heard: the unfinished
-    words themselves, the words that overlap them, and so on."""
+    """The start of the first place that a word whose end has not been heard can decide about: the unfinished words
+    themselves, the words that overlap them, the words that overlap those, and so on."""
     reach = int(places.start[~whole].min())
     for index in np.argsort(-places.end):
         if places.end[index] > reach:
@@ -106,7 +106,7 @@ def _reach(places: _Places, whole: np.ndarray) -> int:
 
 
 def _replaced(heard: np.ndarray, places: _Places, lexicon: Lexicon) -> np.ndarray:
-    """``heard`` with the winners among ``places``, as far as they end: the greatest gain first, then the earliest."""
+    """``heard`` with the winners among the ``places`` heard to their end: greatest gain first, then the earliest."""
     result = heard.copy()
     places = places.where(places.end <= len(heard))
     taken = np.zeros(len(heard), dtype=bool)
@@ -119,7 +119,7 @@ def _replaced(heard: np.ndarray, places: _Places, lexicon: Lexicon) -> np.ndarra
 
 
 def _places(heard: np.ndarray, log_posteriors: Rows, lexicon: Lexicon, first: int) -> _Places:
-    """The places with a gain, those at the end of which more could follow reckoned as if it followed."""
+    """The places with a gain; a word whose end has not been heard yet counts as if the rest of it followed."""
     low = max(0, first - lexicon.longest + 1)
     costs = _costs(heard[low:], np.asarray(log_posteriors[low:]), lexicon, first - low)
     row, column = np.nonzero(costs < np.inf)
@@ -136,7 +136,7 @@ def _places(heard: np.ndarray, log_posteriors: Rows, lexicon: Lexicon, first: in
         keep = cost < lexicon.boosts[word]
         word, start, cost, changed = word[keep], start[keep], cost[keep], changed[keep]
     end = start + lexicon.lengths[word]
-    changed += np.maximum(0, end - len(costs))  # what has not been heard yet may be otherwise
+    changed += np.maximum(0, end - len(costs))  # what has not been heard yet may differ
     enough = cost < lexicon.boosts[word] / lexicon.lengths[word] * (changed + LENT)
     places = _Places(word, start + low, end + low, lexicon.boosts[word] - cost).where(enough)
     return places.where((places.end > first) & ~_cuts_a_latin_word(heard, places, lexicon))
@@ -159,7 +159,7 @@ def _costs(heard: np.ndarray, log_posteriors: np.ndarray, lexicon: Lexicon, firs
 
 
 def _of_one_syllable(sounds: np.ndarray, lexicon: Lexicon) -> tuple[np.ndarray, np.ndarray]:
-    """The (row, column) pairs in which a column's syllable is that of ``sounds`` (N)."""
+    """The (row, column) pairs where the column has the syllable of that row in ``sounds`` (N)."""
     syllables = syllable(lexicon.sounds)
     begin = np.searchsorted(syllables, syllable(sounds))
     count = np.where(sounds == SILENT, 0, np.searchsorted(syllables, syllable(sounds), side="right") - begin)
@@ -167,7 +167,7 @@ def _of_one_syllable(sounds: np.ndarray, lexicon: Lexicon) -> tuple[np.ndarray, 
 
 
 def _expanded(begin: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each range ``begin[i]:begin[i] + count[i]`` its numbers, and ``i`` beside each: (i, numbers)."""
+    """The numbers in every range ``begin[i]:begin[i] + count[i]``, and the ``i`` of each: (all i, all numbers)."""
     owner = np.repeat(np.arange(len(begin)), count)
     nth = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
     return owner, begin[owner] + nth

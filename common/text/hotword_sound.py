@@ -9,8 +9,8 @@ import numpy as np
 
 from common.errors import FatalError, describe
 
-READINGS = 4  # of a character, the usual ones first: 的 has four; what follows is found in dictionaries only
-SILENT = -1  # a sound that equals none: Latin letters, punctuation
+READINGS = 4  # kept of a character, the usual ones first: 的 has four; rarer ones are found in dictionaries only
+SILENT = -1  # instead of a sound: Latin letters, punctuation
 MOST_BYTES = 7  # that fit into a positive int64
 
 
@@ -48,7 +48,7 @@ def sounds_of_vocabulary(token_list: tuple[str, ...]) -> np.ndarray:
 
 
 def _sound(spoken: str) -> int:
-    """``zhang4`` as a number: its bytes, the tone's last. ``SILENT`` for what pypinyin has no reading of."""
+    """``zhang4`` as a number: its bytes, the tone's last. ``SILENT`` if pypinyin has no reading."""
     code = spoken.encode("utf-8")
     is_reading = spoken.isascii() and spoken[-1:].isdigit() and len(code) <= MOST_BYTES
     return int.from_bytes(code, "big") if is_reading else SILENT

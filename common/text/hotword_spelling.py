@@ -1,4 +1,4 @@
-"""Hotwords as a model's tokens spell them and as they sound, laid out for looking them up in posteriors; pure."""
+"""Hotwords spelled in a model's tokens, with their sounds, laid out to be looked up in posteriors; pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from common.text.tokens_to_words import PIECE_MARK
 
 log = logging.getLogger(__name__)
 
-MOST_WARNINGS = 10  # one by one: there may be 10,000
+MOST_WARNINGS = 10  # lines; there may be 10,000 hotwords
 BOOST = 4.0  # nats per token of a hotword of FunASR's default weight; the weight scales it
 _LATIN = re.compile("[A-Za-z']")
 _RUN = re.compile(r"[A-Za-z']+|[\u3400-\U0003ffff]+|\S")
@@ -36,12 +36,12 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True)
 class Lexicon:
-    """W hotwords over C columns; a column is a token that stands in one of them, with its sound there.
+    """W hotwords over C columns; a column is a token of at least one of them, with its sound in the word.
 
-    ``tokens`` (C,) token ids; ``sounds`` (C,) in ascending order; ``words`` (W, longest) columns, 0 behind the
+    ``tokens`` (C,) token ids; ``sounds`` (C,) in ascending order; ``words`` (W, longest) columns, 0 after the
     word's end; ``lengths`` (W,) in tokens; ``boosts`` (W,) in nats for the whole word. ``by_first`` (W,) holds the
     words ordered by their first column: those of column c are ``by_first[begins[c]:begins[c + 1]]``. Of the
-    vocabulary (V): ``heard_sounds`` (V, readings) and ``is_piece`` (V,), whether a Latin word goes on behind it.
+    vocabulary (V): ``heard_sounds`` (V, readings) and ``is_piece`` (V,), whether a Latin word goes on after it.
     ``left_out``: the hotwords that are not among the W.
     """
 

@@ -8,7 +8,7 @@ letters. Here the tokens of the utterance so far are rendered anew each time, by
 * a space stands between two Latin words and nowhere else; ``'s`` is glued to the word before it;
 * a run of two or more single letters is an abbreviation in capitals: ``u`` ``s`` ``b`` is ``USB``, ``a`` ``a`` is
   ``AA`` as in AA制, ``w`` ``w`` ``w`` is ``WWW``;
-* unless somebody stutters: the same letter again and again stays as it is if it is ``i``, which is a word (``i i i
+* a stutter is not an abbreviation: a repeated letter stays as it is if it is ``i``, which is a word (``i i i
   think``), if it is ``a`` and a Latin word follows (``a a a big house``), or if the Latin word that follows begins
   with it (``b b but``);
 * ``<unk>`` and the other specials are dropped.
@@ -61,7 +61,7 @@ def render(tokens: Sequence[str]) -> str:
 
 
 def join(parts: Sequence[Word]) -> str:
-    """``parts`` written one behind the other, a space between two Latin words."""
+    """``parts`` written one after the other, a space between two Latin words."""
     text = ""
     latin_before = False
     for word in parts:
@@ -72,7 +72,7 @@ def join(parts: Sequence[Word]) -> str:
 
 
 def settled(parts: Sequence[Word]) -> list[Word]:
-    """``parts`` without the last words that are still open: no later token can change what these say."""
+    """``parts`` without the last words that are still open: no later token can change those that are left."""
     count = len(parts)
     while count and parts[count - 1].is_open:
         count -= 1
@@ -118,7 +118,7 @@ def _letters(run: Sequence[tuple[int, str]], following: str | None) -> list[Word
 
 
 def _is_stutter(letter: str, following: str) -> bool:
-    """Whether ``letter``, said several times before ``following``, is the beginning of what somebody wants to say."""
+    """Whether ``letter``, said several times before ``following``, is a stutter and not an abbreviation."""
     if letter == "i":
         return True
     before_a_word = following[:1].isalpha() and _is_latin(following)
