@@ -1,6 +1,6 @@
-"""Where digits would be a guess: what was said may be vague, several numbers, or a word. There it stays in characters.
+"""Where digits would be a guess, as what was said may be vague, several numbers, or a word: it stays in characters.
 
-A number that stays although it is certain costs little; a number that nobody said costs the user's trust.
+A number left in characters although it was certain costs little; a number that nobody said costs the user's trust.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ MEASURES = (
     "个|名|位(?!数)|岁|年|月|日|号|天|周|小时|点|时|分钟(?!爱|情|意)|秒|元|块|角|毛|万|亿|倍|次|米|厘米|毫米|公里|公斤|斤|克"
     "|吨|升|度|层|楼|路|章|节|页|条|台|辆|本|张|只|家|种|件|间|套|版|寸|多|千[克米瓦卡赫伏帕焦]|比|到|至|乘|加|减|平"
 )
-OTHERS = "萬億兩廿卅壹贰叁肆柒捌玖佰仟"  # numerals of another hand
+OTHERS = "萬億兩廿卅壹贰叁肆柒捌玖佰仟"  # numerals written another way: traditional, formal, old
 
 # Searched in before>number<after, where ``number`` is a numeral, a decimal, a fraction or per cent.
 DOUBT = re.compile(
@@ -44,7 +44,7 @@ DOUBT = re.compile(
     | >(?:[{ONES}两]|十[一二三四五六七八九]?|二十[一二三四]?)点零[一二三四五六七八九]<
     # 一百分之五 is 5/100, or something that ends in 一 and 5 %.
     | >[^<]*.百分之 | <分之
-    # 十 alone is as often a word (十分, 十字路口, 十全十美): only before a measure is it 10.
+    # 十 alone is as often a word (十分, 十字路口, 十全十美): it is 10 only before a measure.
     | (?<![点第比到至加减乘以又])>十<(?!{MEASURES})
     """,
     re.VERBOSE,
@@ -59,7 +59,7 @@ REACH = 8  # characters on either side that a rule may look at
 
 
 def doubtful(text: str, start: int, end: int) -> bool:
-    """Whether ``text[start:end]``, said as one number, may be something else than that."""
+    """Whether ``text[start:end]``, said as one number, may mean something else."""
     number = text[start:end]
     first = max(0, start - REACH)
     before, after = text[first:start], text[end : end + REACH]

@@ -18,7 +18,7 @@ from common.settings.flags import CommonConfig
 
 log = logging.getLogger(__name__)
 
-SECOND_PASSES = {SECOND_PASS.name: SECOND_PASS}  # by what --final-model is called with
+SECOND_PASSES = {SECOND_PASS.name: SECOND_PASS}  # by the names that --final-model takes
 
 
 def load_finals(config: CommonConfig, deadline: Callable[[], float]) -> Finals | None:

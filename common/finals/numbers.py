@@ -1,6 +1,6 @@
-"""Inverse text normalisation: numbers that were spoken, in digits. wetext's grammar proposes them; nothing of it is
-taken unless, read aloud, it is what was said, and leaves no doubt. Units and words stay: wetext's own 2026/03/05,
-8:30 and 20min run into what stands beside them and change words that were said."""
+"""Inverse text normalisation: spoken numbers in digits. wetext's grammar proposes them; a proposal is taken only if,
+read aloud, it is exactly what was said, and leaves no doubt. Units and words stay: wetext's own 2026/03/05, 8:30 and
+20min run into the text beside them and change words that were said."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from common.packages import import_or_explain
 DIGITS = str.maketrans("零一二三四五六七八九两幺", "012345678921")
 LONGEST = 50  # characters of a numeral with units: ten quadrillions take forty
 
-# Numbers and what joins them, as far as wetext may want to see them together.
+# Numbers and what joins them: as much as wetext may have to see together.
 JOINT = "(?:分之|比|到|至|又|加|减|乘以?|除以|等于|[年月日号点时分秒块元毛角]{1,2}[到至]?)"
 STRETCH = re.compile(f"{NUMERAL}+(?:{JOINT}{NUMERAL}+)*[年月日号点时分秒块元毛角刻半]*")
 
 # One number: per cent, a fraction, a decimal (not 三点二十, 三点五分, 三点五点), or a numeral.
-KILO = re.compile("千(?=[克米瓦卡赫伏帕焦兆牛]|字节)")  # in 二十五千克 the unit's, not the number's
+KILO = re.compile("千(?=[克米瓦卡赫伏帕焦兆牛]|字节)")  # in 二十五千克 it belongs to the unit, not to the number
 NUMBER = re.compile(
     f"百分之{NUMERAL}+(?:点{NUMERAL}+)?|{NUMERAL}+分之{NUMERAL}+"
     f"|{NUMERAL}+点[零一二三四五六七八九幺]+(?=[万亿]?(?![分刻点]|{NUMERAL})|{KILO.pattern})|{NUMERAL}+"
@@ -32,7 +32,7 @@ COUNTS = re.compile(
     r".[年月日号点时分秒刻块元毛角比到至又加减乘除]|(?<=[比到至又加减乘以于]).|(?<=[块元毛角]).(?=\W|$|[钱的])"
 )
 SYMBOL = re.compile("[:+×=]")  # 3:2 and 2+3=5
-COMPARED = re.compile("[大小多少高低长短快慢好强重轻早晚贵便]")  # 三比二大 is no score
+COMPARED = re.compile("[大小多少高低长短快慢好强重轻早晚贵便]")  # 三比二大 is a comparison, not a score
 
 Edit = Tuple[int, int, str]  # text[start:end] becomes these digits
 
@@ -93,7 +93,7 @@ class InverseTextNormalizer:
         yield self._by_groups(number)
 
     def _by_groups(self, number: str) -> str:
-        """What wetext has no digits for, as in its own 1100万500 for 一千一百万零五百: four digits at a time."""
+        """Four digits at a time, where wetext mixes in units: it writes 一千一百万零五百 as 1100万500."""
         for unit, places in (("亿", 8), ("万", 4)):
             head, _, tail = number.rpartition(unit)
             if head:
@@ -101,7 +101,7 @@ class InverseTextNormalizer:
         return self._wetext(number.lstrip("零")).translate(DIGITS)
 
     def _wetext(self, spoken: str) -> str:
-        return str(self._normalizer.normalize(spoken)).replace(" ", "")  # it parts the digits of a telephone number
+        return str(self._normalizer.normalize(spoken)).replace(" ", "")  # it puts blanks into a telephone number
 
 
 def _numbers(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -112,7 +112,7 @@ def _numbers(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def load_itn() -> InverseTextNormalizer:
-    """Ready to use: its grammar lies in the package. Raises FatalError ``dependency_missing``."""
+    """Ready to use; the grammar comes with the package. Raises FatalError ``dependency_missing``."""
     normalizer = InverseTextNormalizer(import_or_explain("wetext"))
     normalizer("二零二六年三月五号")
     return normalizer

@@ -11,14 +11,14 @@ import re
 ONES = "零一二三四五六七八九"
 UNITS = ((10**8, "亿"), (10**4, "万"), (1000, "千"), (100, "百"), (10, "十"))
 NUMERAL = f"[{ONES}两幺十百千万亿]"
-SYMBOLS = {":": "比", "+": "加", "×": "乘以?", "=": "等于"}  # no dash: it reads as a range
+SYMBOLS = {":": "比", "+": "加", "×": "乘以?", "=": "等于"}  # no dash, which reads as a range
 _WRITTEN = re.compile(
     r"(?P<over>\d+)/(?P<under>\d+)|(?P<whole>\d+)(?:\.(?P<part>\d+))?(?P<percent>%)?|.", re.ASCII | re.DOTALL
 )
 
 
 def said(written: str, spoken: str) -> bool:
-    """Whether ``written``, read aloud, is ``spoken`` to the character. 〇 is to be 零 in it."""
+    """Whether ``written``, read aloud, is ``spoken`` to the character; ``spoken`` writes 〇 as 零."""
     return re.fullmatch("".join(_aloud(match) for match in _WRITTEN.finditer(written)), spoken, re.ASCII) is not None
 
 
@@ -48,7 +48,7 @@ def _aloud(match: re.Match[str]) -> str:
 
 
 def _value(digits: str) -> str:
-    """两 stands for 二 before a unit or alone, and 一十 is 十 at the front and may be so elsewhere."""
+    """As a quantity: 两 may replace 二 before a unit or alone; 一十 is 十 at the front, and may be elsewhere."""
     if (digits[0] == "0" and digits != "0") or len(digits) > 16:
         return "(?!)"  # nobody reads 05 or seventeen digits as a quantity
     text = re.sub("^一十", "十", say(int(digits))).replace("一十", "一?十")

@@ -17,8 +17,8 @@ from common.wire.events import ErrorEvent, Event, Final
 
 log = logging.getLogger(__name__)
 
-ENDING_SEC = 0.8  # the longest wait while the process ends: with flush and writer it stays under 2 s
-LEAST_SEC = 0.1  # the shortest wait: what takes no time is done even where none is left
+ENDING_SEC = 0.8  # the longest wait while the process ends: all of it, flush and writing included, takes under 2 s
+LEAST_SEC = 0.1  # the shortest wait: quick steps are done even if no time is left
 GLANCE_SEC = 0.05  # between two looks at whether the process is to end
 
 
@@ -57,16 +57,16 @@ class Job:
         concurrent.futures.wait([self._future], timeout=seconds)
 
     def cancel(self) -> None:
-        """Nobody needs it any more; what has begun goes on to its end."""
+        """Drop it, unless it has begun: then it runs to its end."""
         self._future.cancel()
 
 
 class Finals:
-    """One worker thread does the steps of one final after the other; the loop waits for it, but not for ever.
+    """One worker thread does the steps of each final in turn; the loop waits for it, but not for ever.
 
-    ``second_pass`` gives the text of the audio, "" where it hears nothing: then the streaming text goes on.
-    ``rewrites`` take a text and return one, each that of the step before. Either every step counts or none.
-    ``deadline``: when whoever keeps the loop waiting must let go of it, by ``clock``.
+    ``second_pass`` gives the text of the audio, or "" if it hears nothing: then the streaming text is kept. Each of
+    ``rewrites`` takes the text of the step before and returns its own. If one step fails, none of them counts.
+    ``deadline``: the time, by ``clock``, until which the loop may be kept waiting.
 
     The loop waits because the partials of the next utterance must not come before this final; what is heard
     meanwhile waits in the inbox.
@@ -86,10 +86,10 @@ class Finals:
         self._deadline = deadline
         self._clock = clock
         self._worker = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="finals")
-        self._late: Job | None = None  # one that nobody waits for any more
+        self._late: Job | None = None  # one that was too late and may still run
 
     def audio(self, hotwords: Sequence[Hotword]) -> UtteranceAudio | None:
-        """Where an utterance that begins keeps its audio; None where no second pass needs it."""
+        """What keeps the audio of an utterance that begins; None if no second pass needs it."""
         return UtteranceAudio(tuple(hotwords)) if self._second_pass is not None else None
 
     def begin(self, text: str, audio: UtteranceAudio | None = None) -> Job:
@@ -102,8 +102,8 @@ class Finals:
     ) -> Iterator[Event]:
         """``final`` with its new text; or, if that failed or is late, ``postprocess_failed`` and ``final`` as it is.
 
-        Confidence, trace_id and extra stay. ``ending``: the process is about to end. ``job``: of this text, if it was
-        begun before.
+        Confidence, trace_id and extra stay. ``ending``: the process is about to end. ``job``: the work on this
+        text, if it was begun before.
         """
         try:
             text = self._result(final.text, audio, ending, job)

@@ -16,7 +16,7 @@ from common.settings.flags import CommonConfig
 CLASSES = {"model": "CTTransformer", "encoder": "SANMEncoder", "tokenizer": "CharTokenizer"}
 FILES = ("config.yaml", "model.pt", "tokens.json")
 INSTEAD = "give a downloaded folder with --punc-model, or leave it out"
-PUNCTUATION = {  # by what --punc-model is called with; the names are those of FunASR's AutoModel
+PUNCTUATION = {  # by the names that --punc-model takes, which are those of FunASR's AutoModel
     "ct-punc": Kind(
         name="ct-punc",
         flag="--punc-model",
@@ -37,14 +37,14 @@ PUNCTUATION = {  # by what --punc-model is called with; the names are those of F
     ),
 }
 WORD_LIST = "jieba_usr_dict"  # in the folder of a model that was trained on words
-WIDE = {",": "，", ".": "。", "?": "？"}  # FunASR writes the former behind Latin words
+WIDE = {",": "，", ".": "。", "?": "？"}  # FunASR writes those on the left after Latin words
 NARROW = {"，": ",", "。": ".", "？": "?", "、": ","}
 MARKS = set(NARROW) | set(WIDE)
 CHINESE = re.compile("[\u3400-\u9fff]")
 
 
 class Punctuation:
-    """Called with a text it returns it with commas, stops and question marks, but for a stop at its end."""
+    """Called with a text, it returns the text with commas, stops and question marks, but with no stop at its end."""
 
     def __init__(self, model: Any, tokenizer: Any, device: str) -> None:
         self._model = model
@@ -65,11 +65,11 @@ class Punctuation:
 
 
 def with_marks(text: str, marked: str) -> str:
-    """``text`` with the marks that stand in ``marked``: the same characters, but for upper and lower case and blanks.
+    """``text`` with the marks of ``marked``, which must have the same characters except for case and blanks.
 
-    FunASR ends every text with a stop and writes API as Api. Here every character of ``text`` stays, only a blank
-    behind a Chinese mark goes; a stop or a comma at the end is left out. Marks are Latin in a text without a Chinese
-    character. Raises ValueError where the two do not have the same characters.
+    FunASR ends every text with a stop and writes API as Api. Here every character of ``text`` stays, except a blank
+    after a Chinese mark; a stop or a comma at the end is left out. Marks are Latin in a text without a Chinese
+    character. Raises ValueError if the characters are not the same.
     """
     marks = _places(text, marked)
     narrow = not CHINESE.search(text)
@@ -83,7 +83,7 @@ def with_marks(text: str, marked: str) -> str:
 
 
 def _places(text: str, marked: str) -> dict[int, str]:
-    """Behind which character of ``text`` which mark stands, in its Chinese form."""
+    """The index of each character of ``text`` that a mark follows, and that mark in its Chinese form."""
     places: dict[int, str] = {}
     spoken = [place for place, character in enumerate(text) if not character.isspace()]
     position = 0  # in spoken
@@ -143,7 +143,7 @@ def punctuation_arguments(files: ModelFiles, threads: int, device: str) -> dict[
 
 
 def _prepare_jieba() -> None:
-    """It logs every load, and keeps its dictionary in the temporary folder, where any user can write."""
+    """By default it logs every load and keeps its dictionary in the temporary folder, where any user can write."""
     jieba = importlib.import_module("jieba")
     jieba.setLogLevel(logging.WARNING)
     jieba.dt.tmp_dir = str(cache_root())

@@ -38,9 +38,9 @@ SECOND_PASS = Kind(
 
 
 class SecondPass:
-    """Called with an utterance (16 kHz mono float32) and its hotwords it returns the text; "" where it hears nothing.
+    """Called with an utterance (16 kHz mono float32) and its hotwords, it returns the text, or "" if it hears nothing.
 
-    FunASR weighs hotwords itself: the weights are not used, and a phrase of several words is several hotwords.
+    FunASR weighs hotwords itself: their weights are not used, and it takes each word of a phrase for a hotword.
     """
 
     def __init__(self, model: Any, frontend: Any, tokenizer: Any, device: str) -> None:
@@ -65,9 +65,9 @@ class SecondPass:
 
 
 def hotword_string(hotwords: Sequence[Hotword]) -> str | None:
-    """What FunASR takes for hotwords: words between blanks, None without any.
+    """The hotwords as FunASR takes them: words between blanks, or None if there are none.
 
-    A blank before and behind it: what begins with http it would download, what ends with .txt it would read.
+    A blank stands at each end: FunASR would download a string that begins with http, and read one that ends with .txt.
     """
     return f" {' '.join(hotword.text for hotword in hotwords)} " if hotwords else None
 
