@@ -23,9 +23,9 @@ Config = TypeVar("Config", bound=CommonConfig)
 
 
 def run(config: Config, pipeline: Callable[[Config, Process], int], description: str) -> NoReturn:
-    """Run ``pipeline`` as a process and exit with its status; the error event of whatever is fatal is printed.
+    """Run ``pipeline`` as a process and exit with its status; a fatal error is printed as an error event.
 
-    stdout is claimed first. The process leaves without tearing down the interpreter, which takes torch up to a second.
+    stdout is claimed first. The exit skips tearing down the interpreter, for which torch takes up to a second.
     """
     status = _status(config, pipeline, description)
     logging.shutdown()
@@ -51,14 +51,14 @@ def _status(config: Config, pipeline: Callable[[Config, Process], int], descript
     except StdoutFailed as error:
         print(f"stdout cannot be written: {error}", file=sys.stderr)
         return EXIT_FATAL
-    except Exception as error:  # too few descriptors for a socket or a thread, say
+    except Exception as error:  # for example no descriptor left for a socket
         logging.getLogger(__name__).debug("internal error", exc_info=True)
         print(f"internal_error: {describe(error)}", file=sys.stderr)
         return EXIT_FATAL
 
 
 def _tell(error: FatalError, process: Process, stdout: int) -> int:
-    """Say on stdout what is fatal, and on stderr too where a person does not see stdout; returns the exit status."""
+    """Print a fatal error on stdout, and on stderr too unless stdout is a terminal; returns the exit status."""
     process.output.write(ErrorEvent(uuid.uuid4().hex, error.error_code, str(error)))
     if not os.isatty(stdout):
         print(f"{error.error_code}: {one_line(str(error), limit=2000)}", file=sys.stderr)
@@ -99,7 +99,7 @@ def _run(config: Config, pipeline: Callable[[Config, Process], int], description
 
 
 def start_log(level: str) -> None:
-    """Log to stderr: our own messages from ``level`` on, other packages' from warning on (debug: all)."""
+    """Log to stderr: our own messages from ``level`` on, other packages' from warning on (debug: from info on)."""
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s", level=logging.WARNING, force=True)
     logging.getLogger("common").setLevel(level.upper())
     logging.getLogger("asr").setLevel(level.upper())

@@ -18,7 +18,7 @@ END_REASONS = {"flush": EndReason.FLUSH, "pause": EndReason.FLUSH, "stop": EndRe
 class Pausable(Protocol):
     """A microphone, or audio as JSON lines."""
 
-    is_lost: bool  # the device has gone, and is looked for
+    is_lost: bool  # the device is lost, and is looked for
 
     def pause(self) -> None:
         """Stop listening."""
@@ -56,16 +56,16 @@ class CommandHandler:
             yield from self._refused(command.id, code, str(error))
 
     def refuse(self, line: BadLine) -> Iterator[Event]:
-        """A line that is no command: answered if it bears an ``id``, else an error event."""
+        """Refuse a line that is not a command: by an acknowledgement if it has an ``id``, else by an error event."""
         yield from self._refused(line.id, "control_invalid", line.reason)
 
     def too_late(self, line: Command | BadLine) -> Iterator[Event]:
-        """A line that was read when the end had begun: answered if it bears an ``id``, and not carried out."""
+        """Refuse a line that was read after the end had begun; without an ``id`` it gets no answer."""
         if line.id is not None:
             yield from self._refused(line.id, "control_invalid", "InterruptedError: the service is ending")
 
     def end_of_input(self, identity: str | int | None = None) -> Iterator[Event]:
-        """Finalise: nothing more will come. ``identity``: of the line that said so."""
+        """Finalise: nothing more will come. ``identity``: the ``id`` of the line that said so."""
         end = Command("end", identity)
         yield from self._finalise(end, self._state.end_reason(EndReason.EOF))
 

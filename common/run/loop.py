@@ -35,8 +35,8 @@ TOO_SLOW = "the machine is too slow; stop what else runs, or take asr_service.py
 class Source(Protocol):
     """Where sound comes from. One that can be paused has ``pause`` and ``resume`` as well."""
 
-    is_live: bool  # it goes on while nobody hears it
-    comes_once: bool  # what was read and not decoded is lost: stdin
+    is_live: bool  # its sound goes on, whether it is read or not
+    comes_once: bool  # what was read and not decoded cannot be read again: stdin
 
 
 class Loop:
@@ -76,7 +76,7 @@ class Loop:
             self.emit(self._commands.too_late(line))
 
     def step(self) -> bool:
-        """Take the next message; whether to go on. An open utterance whose sender has stopped sending ends."""
+        """Take the next message; returns whether to go on. If the sender stops sending, the open utterance ends."""
         patience = self._idle_sec if self._service.is_open else math.inf
         message = self._inbox.get_until(self._heard_at + patience)
         if message is not None:
@@ -85,7 +85,7 @@ class Loop:
         return True
 
     def tell(self, state: State, details: Details) -> None:
-        """A status event, if the state is another one."""
+        """Emit a status event, if the state is a new one."""
         self.emit(self._state.become(state, details))
 
     def emit(self, events: Iterable[Event]) -> None:
@@ -96,7 +96,7 @@ class Loop:
             self._stats.printed(event, time.monotonic() - self._inbox.arrived)
 
     def give_up(self) -> None:
-        """Print what is owed, from another thread, while whatever ``run`` is doing takes too long. It prints no more.
+        """Print what is owed, from another thread, when ``run`` takes too long; from then on ``run`` prints nothing.
 
         Raises ReaderGone, StdoutFailed.
         """
@@ -107,7 +107,7 @@ class Loop:
             self._output.write(event)
 
     def _take(self, message: Message) -> bool:
-        """Whether to go on."""
+        """Do what follows from ``message``; returns whether to go on."""
         if isinstance(message, AudioBlock):
             self._hear(message)
         elif isinstance(message, Gap):
@@ -131,13 +131,13 @@ class Loop:
         return True
 
     def _begin_anew(self, gap: Gap) -> None:
-        """Nothing of before the gap may be joined to what comes."""
+        """Nothing from before the gap may be joined to what comes after it."""
         self.emit(self._service.end(self._state.end_reason(EndReason.OVERFLOW)))
         self.emit(self._overflow(gap.dropped))
         self._service.restart()
 
     def _lose(self, device: DeviceLost) -> None:
-        """A device that goes while paused was closed already: nobody misses it."""
+        """While paused the device is closed, so losing it changes nothing."""
         if self._state.now is not State.PAUSED:
             self.emit(self._service.end(EndReason.DEVICE_LOST))
             self.emit([self._service.error("audio_device_lost", device.reason)])
@@ -150,7 +150,7 @@ class Loop:
         self._heard_at = self._inbox.arrived
         if self._recorder is not None:
             self._recorder.write(block.samples)
-        # A file that goes as fast as it can is all backlog: the optional looks at the tail are left out.
+        # A file that is read as fast as possible is all backlog: the optional looks at the tail are left out.
         backlog = self._inbox.backlog if self._source.is_live else sys.maxsize
         begin = time.monotonic()
         self.emit(self._service.hear(block.samples, backlog))
@@ -159,7 +159,7 @@ class Loop:
             self._bar.update(len(block.samples) / SAMPLE_RATE)
 
     def _overflow(self, dropped: int) -> Iterator[ErrorEvent]:
-        """What is said of samples that were heard and had to go."""
+        """The error event about samples that were heard but dropped."""
         if dropped == 0 or self._state.now is State.PAUSED:
             return
         what = f"{to_ms(dropped)} ms of"
@@ -171,7 +171,7 @@ class Loop:
 
 
 def _not_answered(lines: list[Command | BadLine]) -> Iterator[ErrorEvent]:
-    """What is said of commands for which an end leaves no time: one event for all of them."""
+    """One error event about all the commands for which the end left no time."""
     if lines:
         what = f"TimeoutError: {len(lines)} lines on stdin could not be carried out before the end"
         yield ErrorEvent(uuid.uuid4().hex, "control_invalid", f"{what}; the exit answers them")

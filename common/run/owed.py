@@ -24,9 +24,9 @@ class Owed:
     """Reads every event that is printed. One utterance at a time is open."""
 
     def __init__(self) -> None:
-        self._partial: Partial | None = None  # shown last, of an utterance without a final
-        self._turn: TurnStarted | None = None  # without an end
-        self._eager: EagerEnd | None = None  # that holds
+        self._partial: Partial | None = None  # the one shown last, until its utterance has a final
+        self._turn: TurnStarted | None = None  # until it has ended
+        self._eager: EagerEnd | None = None  # while it holds
 
     def printed(self, event: Event) -> None:
         if isinstance(event, (Partial, Final)):

@@ -24,8 +24,8 @@ from common.wire.standard_streams import StdoutFailed
 if TYPE_CHECKING:  # too heavy for --help
     from common.sources.stdin_lines import LineReader
 
-PROGRESS_SEC = 1.0  # between two events that tell of a progress
-LAST_LINE_SEC = 0.1  # how long an end that cannot wait waits for a reader that does not read
+PROGRESS_SEC = 1.0  # between two events of the same state that tell how far it is
+LAST_LINE_SEC = 0.1  # how long an urgent end waits for a reader that is slow
 
 
 class Process:
@@ -40,10 +40,10 @@ class Process:
         self.state = state or RunState()
         self.stats = Stats()
         self.lines: LineReader | None = None  # what reads stdin, once it is known what comes there
-        self._told = -math.inf  # when a progress was told last
+        self._told = -math.inf  # when progress was printed last
 
     def hurry(self) -> None:
-        """A stop is on its way: what has arrived is decoded for a while, and 2 s later the process has ended."""
+        """A stop is on its way: what has arrived is still decoded, as far as the 2 s until the end allow."""
         self.inbox.hurry()
         self.state.stop_asked.set()
 
@@ -53,8 +53,8 @@ class Process:
         self.inbox.put(Stop())
 
     def busy(self, state: State, progress: float) -> None:
-        """A model is downloaded or prepared, ``progress`` of it (0…1): told about once a second. Meanwhile stdin is
-        read: a stop must not wait for minutes."""
+        """Print, about once a second, that a model is downloaded or prepared, and how much of that is done (0…1).
+        Meanwhile stdin is read: a stop must not wait for minutes."""
         if self.lines is not None:
             self.lines.start()
         details = (("progress", round(progress, 3)),)
@@ -66,7 +66,7 @@ class Process:
             self.output.write(Status(uuid.uuid4().hex, state, details))
 
     def answer_at_once(self, command: Command) -> bool:
-        """Whether this was a command that does not wait until there is a loop, and has been answered."""
+        """Answer ``status`` or ``stop`` while the loop does not run yet; returns whether that was done."""
         with self.state.lock:
             if self.state.serves or command.kind not in ("status", "stop"):
                 return False
@@ -80,8 +80,8 @@ class Process:
             return True
 
     def stdout_failed(self) -> None:
-        """Nobody reads what is written, or it cannot be written. Without a loop a reader that has gone is the end; why
-        stdout cannot be written the main thread meets with the line that it writes next."""
+        """The reader is gone, or stdout cannot be written. While the loop does not run yet, a reader that is gone ends
+        the process here; another failure reaches the main thread with the next line that it writes."""
         with self.state.lock:
             if self.state.serves:
                 self.inbox.put_first(StdoutGone())
@@ -95,7 +95,7 @@ class Process:
             pass
 
     def leave(self) -> NoReturn:
-        """End the process, and say what a microphone had heard: without a model nobody can decode it."""
+        """End the process at once, and say how much audio is dropped: without a model it cannot be decoded."""
         heard = self.inbox.take_all().samples
         with contextlib.suppress(ReaderGone, StdoutFailed):
             if heard:

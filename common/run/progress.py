@@ -25,7 +25,7 @@ BELOW, BACK = b"\n", b"\r\x1b[A"
 class Bar:
     """Drawn on the row below the cursor, so that what other programs print does not run into it.
 
-    ``terminal`` is a descriptor that does not block: a terminal that nobody reads (Ctrl-S) gets no bar meanwhile.
+    ``terminal`` is a descriptor that does not block: while it is stopped (Ctrl-S) no bar is drawn.
     """
 
     def __init__(self, terminal: int, total_sec: float, tqdm: Any) -> None:
@@ -34,7 +34,7 @@ class Bar:
         self._tqdm = tqdm
         self._begin = time.monotonic()
         self._heard = 0.0  # seconds of audio
-        self._drawn = 0.0  # when, by the monotonic clock; 0: it is not there
+        self._drawn = 0.0  # when it was drawn, by the monotonic clock; 0: it is not shown
         self._aside = False  # a line is being written
         self._closed = False
         self._lock = threading.Lock()  # nothing that it guards ever waits
@@ -48,7 +48,7 @@ class Bar:
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
-        """It makes room while ``with`` lasts and a line is written, and then stands below it."""
+        """The bar is away while ``with`` lasts and a line is written; then it is drawn below that line."""
         with self._lock:
             self._aside = True
             self._write(ERASE)
@@ -58,14 +58,14 @@ class Bar:
             self._draw()
 
     def make_room(self, _record: Any = None) -> bool:
-        """It goes until the next ``update``, for a line of the log. True: a filter of a log handler lets it pass."""
+        """Remove the bar until the next ``update``, for a line of the log. A log filter: True lets that pass."""
         with self._lock:
             self._write(ERASE)
             self._drawn = 0.0
         return True
 
     def close(self) -> None:
-        """It goes for good."""
+        """Remove the bar for good."""
         with self._lock:
             self._closed = True
             self._write(ERASE)
@@ -91,7 +91,7 @@ class Bar:
 
 @contextlib.contextmanager
 def progress(duration_sec: float, output: Output) -> Iterator[Bar | None]:
-    """A bar over a long file on stderr, when that is a terminal, and around what ``output`` writes; else None."""
+    """A bar on stderr for a long file, which makes way for what ``output`` writes; None if that is not a terminal."""
     tqdm = _tqdm() if duration_sec >= LONG_FILE_SEC else None
     terminal = _terminal() if tqdm is not None else None
     if terminal is None:
@@ -125,7 +125,7 @@ def _terminal() -> int | None:
     the shell, too. None where there is none; Windows has nothing like it."""
     if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb" or not hasattr(os, "O_NONBLOCK"):
         return None
-    for name in (os.ttyname, lambda _: "/dev/tty"):  # another user's terminal, as under su, opens as the latter
+    for name in (os.ttyname, lambda _: "/dev/tty"):  # under su it is another user's, and opens as /dev/tty only
         with contextlib.suppress(OSError):
             return os.open(name(sys.stderr.fileno()), os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     return None

@@ -1,4 +1,4 @@
-"""What was heard, as a WAV file that can be played at any moment. A recording that fails ends; the service goes on."""
+"""What was heard, as a WAV file that can be played at any moment. If writing fails, only the recording ends."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ log = logging.getLogger(__name__)
 
 HEADER_BYTES = 44
 LARGEST = 2**32 - 2 - HEADER_BYTES  # bytes of sound: a WAV file counts them in 32 bits. 37 hours
-WAITS_SEC = 600  # of sound, for a disk that does not write
+WAITS_SEC = 600  # of sound, kept while the disk does not write
 CLOSE_SEC = 0.5  # how long the end waits for it
 DESCRIPTORS = 64  # those looked at: stdin, stdout and the log are among the first
 
 
 def header(sound: int) -> bytes:
-    """Of a WAV file with ``sound`` bytes of 16 kHz mono 16-bit PCM."""
+    """The header of a WAV file with ``sound`` bytes of 16 kHz mono 16-bit PCM."""
     form = (b"fmt ", 16, 1, 1, SAMPLE_RATE, 2 * SAMPLE_RATE, 2, 16)
     return struct.pack("<4sI4s4sIHHIIHH4sI", b"RIFF", sound + HEADER_BYTES - 8, b"WAVE", *form, b"data", sound)
 
@@ -44,7 +44,7 @@ class WavFile:
         self._put(0, header(0))
 
     def append(self, pcm: bytes) -> None:
-        """Raises OSError. The header counts what was written then, in whole samples."""
+        """Raises OSError; even then the header counts the whole samples that were written."""
         try:
             self._put(HEADER_BYTES + self.sound, pcm)
         finally:
@@ -55,7 +55,7 @@ class WavFile:
         self._file.close()
 
     def _put(self, place: int, content: bytes) -> None:
-        """``content`` at ``place``, where the file's position is behind what was written even if that fails."""
+        """Write ``content`` at ``place``. Even if that fails, the file's position is where the written bytes end."""
         self._file.seek(place)
         rest = memoryview(content)
         while rest:
@@ -63,10 +63,10 @@ class WavFile:
 
 
 class Recorder:
-    """Writes float32 samples in a thread of its own, a second of sound after the other.
+    """Writes float32 samples in a thread of its own, a second of sound at a time.
 
-    A disk that is full, gone or too slow ends the recording with one warning. Behind 4 GiB it goes on in another file:
-    heard.wav, heard-2.wav, heard-3.wav …, whichever is not there yet.
+    A disk that is full, gone or too slow ends the recording with one warning. After 4 GiB in heard.wav it goes on in
+    heard-2.wav, heard-3.wav …, the first of them that does not exist yet.
     """
 
     def __init__(self, config: CommonConfig) -> None:
@@ -110,7 +110,7 @@ class Recorder:
             for pcm in self._seconds():
                 wav = self._append(wav, pcm)
             wav.close()
-        except Exception as error:  # whatever it is: nobody waits for a recording
+        except Exception as error:  # anything at all: the service does not depend on its recording
             log.warning("the recording ends here: %s", describe(error))
             with self._changed:
                 self._ends, self._pending, self._count = True, [], 0
@@ -140,7 +140,7 @@ class Recorder:
 
 
 def check_record(config: CommonConfig) -> None:
-    """Raises FatalError ``config_invalid`` where ``--record`` cannot write, or would write over what it must not:
+    """Raises FatalError ``config_invalid`` where ``--record`` cannot write, or would overwrite what it must not:
     what the service hears or prints, and whatever is not a WAV file. Changes nothing."""
     if config.record is not None:
         was_there = os.path.lexists(config.record)
@@ -150,7 +150,7 @@ def check_record(config: CommonConfig) -> None:
 
 
 def _opened(path: Path, config: CommonConfig) -> FileIO:
-    """The file, as it is. A named pipe is not waited for; what kind of file it is is asked of what was opened."""
+    """The file, opened but not changed. A named pipe does not block; the kind of file is checked after opening."""
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
     try:
         descriptor = os.open(str(path), flags | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0), 0o666)

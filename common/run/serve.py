@@ -55,8 +55,8 @@ def open_source(config: CommonConfig, process: Process) -> Source:
 
 
 def loading(config: CommonConfig, source: Source, process: Process) -> Loading:
-    """What the engine tells while it is loaded. A microphone listens before that where it takes a second, so that the
-    first words are not lost; a room is not recorded for the minutes of a download or a preparation."""
+    """What to do while the engine is loaded. Where that takes a second, a microphone listens already, so that the first
+    words are not lost; during the minutes of a download or a preparation it does not."""
 
     def listen() -> None:
         if isinstance(source, Microphone) and not config.start_paused:
@@ -73,7 +73,7 @@ def loading(config: CommonConfig, source: Source, process: Process) -> Loading:
 def serve(config: CommonConfig, source: Source, service: Service, process: Process) -> int:
     """Run ``source`` through ``service`` until one of them ends; returns the exit status.
 
-    Whatever ends it, the open utterance is finalised and printed first. Raises FatalError for the rest.
+    Whatever ends it, the open utterance is finalised and printed first. Raises FatalError if something failed.
     """
     process.output.check()
     recorder = Recorder(config) if config.record else None
@@ -103,7 +103,7 @@ def serve(config: CommonConfig, source: Source, service: Service, process: Proce
 
 
 def read_lines(config: CommonConfig, process: Process) -> LineReader | None:
-    """What reads stdin as lines, not started yet; None where nothing does."""
+    """What reads stdin as lines, not started yet; None if stdin is not read as lines."""
     if not wants_commands(config, process.stdin):
         return None
     takes_audio = config.input == "jsonl"

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from common.errors import EXIT_SECOND_INTERRUPT
 
-if TYPE_CHECKING:  # it is imported while signals are held already
+if TYPE_CHECKING:  # signals must be held before it is imported
     from common.run.process import Process
 
 
 def hold_signals() -> None:
-    """Until ``watch_signals`` they wait: in the first moments, while modules are imported, they would kill."""
+    """Keep signals waiting until ``watch_signals``: while modules are imported, one would kill the process."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals())
 
@@ -24,7 +24,7 @@ def watch_signals(process: Process) -> None:
     """From here on SIGINT, SIGTERM and SIGHUP end ``process``; call it from the main thread.
 
     Python runs a signal handler between two steps of the main thread, which may sit in a library for seconds:
-    loading a model, decoding. What ``set_wakeup_fd`` writes to is written at once, and a thread reads it.
+    loading a model, decoding. It writes to the descriptor of ``set_wakeup_fd`` at once, and a thread reads that.
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
@@ -49,7 +49,7 @@ def _watch(process: Process, reader: socket.socket, numbers: list[int]) -> None:
 
 
 def _end(process: Process) -> None:
-    """Of the loop, after all that has arrived; at once while a model loads, when there is no loop yet."""
+    """If the loop runs, end after all that has arrived; while a model loads and there is no loop yet, at once."""
     with process.state.lock:
         if process.state.stop_asked.is_set():
             return
@@ -60,7 +60,7 @@ def _end(process: Process) -> None:
 
 
 def ending_signals() -> list[int]:
-    """Those that ask for the end here. ``nohup`` makes a process deaf to SIGHUP, and so it stays."""
+    """The signals that ask for the end on this system. If ``nohup`` made the process ignore SIGHUP, it goes on so."""
     numbers: list[int] = [signal.SIGINT, signal.SIGTERM]
     for name in ("SIGHUP", "SIGBREAK"):  # the terminal is closed; Ctrl-Break on Windows
         number = getattr(signal, name, None)

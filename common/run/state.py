@@ -7,14 +7,14 @@ import uuid
 
 from common.wire.events import Details, EndReason, State, Status
 
-HEARING = (State.READY, State.LISTENING, State.PAUSED, State.RECOVERING)  # what is asked of the loop, it does
+HEARING = (State.READY, State.LISTENING, State.PAUSED, State.RECOVERING)  # the loop runs, and does what is asked of it
 
 
 class RunState:
     """``now`` is the state. Status events, the answer to ``core.control.status``, what a signal does and what an end
     is called all follow from it, so they cannot contradict each other.
 
-    ``lock`` keeps the state as it is for whoever must act on it from another thread.
+    Hold ``lock`` to act on the state from another thread: it does not change meanwhile.
     """
 
     def __init__(self, now: State = State.LOADING) -> None:
@@ -23,7 +23,7 @@ class RunState:
         self.stop_asked = threading.Event()  # by a signal or a command: from then on everything ends within 2 s
 
     def become(self, state: State, details: Details = ()) -> list[Status]:
-        """Change the state. Returns what is to be told of it: nothing where it has not changed, or where the process
+        """Change the state. Returns the status event to print: none if the state is not a new one, or if the process
         has stopped already."""
         with self.lock:
             if state is self.now or self.now is State.STOPPED:
@@ -33,7 +33,7 @@ class RunState:
 
     @property
     def serves(self) -> bool:
-        """Whether the loop runs: before that nobody can finalise anything."""
+        """Whether the loop runs: only then can an utterance be finalised."""
         return self.now in HEARING
 
     def end_reason(self, otherwise: EndReason) -> EndReason:
