@@ -9,7 +9,7 @@ OK, NOTE, WRONG = "ok", "note", "WRONG"
 
 @dataclass(frozen=True)
 class Finding:
-    """One line, the command that mends what it says, and what it means where the service runs without it.
+    """One line, the command that mends what it says, and what it means if the service runs unmended.
 
     Only ``WRONG`` makes the installation unhealthy; ``means`` stands in the last line of the report too.
     """

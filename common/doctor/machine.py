@@ -1,4 +1,4 @@
-"""What ``--doctor`` says of the machine: has it a microphone, and can engines be kept in the cache folder."""
+"""What ``--doctor`` says of the machine: is there a microphone, and can engines be kept in the cache folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CAUSES = {
 
 
 def microphone(config: CommonConfig) -> Finding | None:
-    """None where PortAudio does not load, which has a line of its own, or where nobody wants a microphone."""
+    """None if PortAudio does not load, which has a line of its own, or if no microphone is needed."""
     named = config.input == "mic" or config.input_device is not None
     if not named and (config.input is not None or config.demo):
         return None
@@ -42,10 +42,10 @@ def microphone(config: CommonConfig) -> Finding | None:
 
 
 def cache_folder() -> Finding:
-    """Whether compiled engines can be kept. It is made if it is not there, as the first start would."""
+    """Whether compiled engines can be kept. Makes the folder if it is missing, as the first start would."""
     try:
         root = cache_path()
-    except RuntimeError as error:  # no HOME, and a user who is in no table
+    except RuntimeError as error:  # no HOME, and the system does not know the user
         return Finding(NOTE, f"no cache folder: {error}", ELSEWHERE, NO_CACHE)
     try:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -64,7 +64,7 @@ def report(config: CommonConfig, write: Callable[[str], None]) -> int:
 
 
 def _guarded(check: Callable[[], Finding | None]) -> Finding | None:
-    """What a check finds; what packages print meanwhile is nobody's business."""
+    """What a check finds; what packages print meanwhile is thrown away."""
     aside = io.StringIO()
     try:
         with contextlib.redirect_stdout(aside), contextlib.redirect_stderr(aside):
@@ -106,7 +106,7 @@ def _spare(name: str, config: CommonConfig) -> str:
 
 
 def _does_without_torch(config: CommonConfig) -> bool:
-    """Whether OpenVINO decodes."""
+    """Whether OpenVINO decodes, and nothing else needs torch."""
     on_cpu = config.engine in ("auto", "openvino") and config.device in ("auto", "cpu")
     finals = config.final_model or config.punc_model
     return on_cpu and not finals and importlib.util.find_spec("openvino") is not None
@@ -134,7 +134,7 @@ def _device(config: CommonConfig) -> Finding:
 
 
 def _model(config: CommonConfig, can_load: bool) -> Finding:
-    """The files and, if ``can_load``, the whole way: every tensor (read with weights_only) and one inference."""
+    """Check the files and, if ``can_load``, everything: every tensor is loaded and one inference is run."""
     folder = _model_folder(config)
     if folder is None:
         advice = "start once with a network, give a downloaded folder with --model-dir, or try --demo"
@@ -182,7 +182,7 @@ def _version(name: str) -> str | None:
 
 
 def _pinned(name: str) -> set[str]:
-    """The versions of ``name`` in the requirements: several where they depend on Python's."""
+    """The versions of ``name`` in the requirements: several where they depend on the version of Python."""
     lines: list[str] = []
     for path in (REQUIREMENTS, REQUIREMENTS.with_name("requirements-runtime.txt")):
         with contextlib.suppress(OSError, ValueError):

@@ -56,9 +56,9 @@ class Endpointer:
     """Turns a row of speech/silence frames into utterances.
 
     An utterance opens after ``min_speech`` speech frames in a row and reaches back ``pre_roll`` frames
-    before them, never behind the end of the utterance before. It ends after ``endpoint_silence`` silent
+    before them, never into the utterance before. It ends after ``endpoint_silence`` silent
     frames in a row. In the last quarter of ``max_utterance`` the silence that ends it shrinks linearly to
-    two frames, so that a forced cut nearly always falls into a breath; at the limit the cut is now.
+    two frames, so that a forced cut nearly always falls into a breath; at the limit it is cut at once.
     ``settings`` may be replaced while no utterance is open.
     """
 
@@ -76,7 +76,7 @@ class Endpointer:
 
     @property
     def trailing_silence(self) -> int:
-        """Silent frames behind the last speech frame."""
+        """Silent frames since the last speech frame."""
         return self._silence_run
 
     def step(self, is_speech: bool) -> Transition:
@@ -89,11 +89,11 @@ class Endpointer:
         return self._maybe_end()
 
     def reach_back(self, first_frame: int) -> None:
-        """The open utterance begins with ``first_frame``, which no other holds."""
+        """The open utterance begins with ``first_frame``, which is in no other utterance."""
         self._start = first_frame
 
     def close(self) -> None:
-        """End the open utterance behind the last frame: end of input, a flush, a signal.
+        """End the open utterance after the last frame: end of input, a flush, a signal.
 
         Speech that goes on across the cut opens the next utterance with its next frame: nothing of it
         is lost to ``min_speech``.

@@ -13,7 +13,7 @@ def frames(milliseconds: float) -> int:
 
 
 def silent_frames(milliseconds: int, lateness: int) -> int:
-    """How many frames are silent to the detector, late by ``lateness``, after so much silence; 0 stays 0."""
+    """How many silent frames the detector, which is ``lateness`` frames late, finds in so much silence; 0 stays 0."""
     return max(1, frames(milliseconds) - lateness) if milliseconds else 0
 
 

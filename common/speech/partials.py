@@ -14,9 +14,9 @@ UNSURE = math.log(0.5)  # below it the last tentative tokens are not shown yet: 
 class Partials:
     """How a service shows an utterance that is still open.
 
-    ``append_only``: only text that no later token can change, so that every partial starts with the one
+    ``append_only``: shows only text that no later token can change, so that every partial starts with the one
     before it. ``peek_interval``: samples between two looks at the tail that is not committed yet; None: never.
-    ``unsure``: the log-posterior below which the last of its tokens are not shown yet. ``hotwords``: None without any.
+    ``unsure``: the log-posterior below which the tail's last tokens are not shown yet. ``hotwords``: None without any.
     ``final_differs``: the final's text is made anew, so nothing of a partial is stable.
     """
 

@@ -1,4 +1,4 @@
-"""The turn around one utterance: an end that is foreseen, and what ``--turns`` tells of it."""
+"""The turn that goes with one utterance: its end is foreseen, and ``--turns`` prints what happens to it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from common.wire.events import (
 
 
 class OpenTurn:
-    """One per utterance. ``is_told``: whether its events are printed; an end is foreseen either way, because finals are
-    polished from then on. ``finals`` is None where nothing polishes them.
+    """One per utterance. ``is_told``: whether its events are printed; an end is foreseen either way, because polishing
+    begins then. ``finals`` is None if finals are not polished.
 
-    The promise: an EagerEnd that was printed says what the final will say, unless a TurnResumed follows. So while one
-    holds no partial is shown.
+    The promise: an EagerEnd that was printed says what the final will say, unless a TurnResumed follows. While an
+    EagerEnd holds, no partial is shown.
     """
 
     def __init__(self, trace_id: str, is_told: bool, finals: Finals | None) -> None:
@@ -39,7 +39,7 @@ class OpenTurn:
             yield TurnStarted(self.trace_id, start, heard)
 
     def foresee(self, final: Final, audio: UtteranceAudio | None, speech_end: int, heard: int) -> Iterator[Turn]:
-        """The utterance would end with ``final`` if it ended here; one with an empty text stands for none."""
+        """The utterance would end with ``final`` if it ended here; an empty text means that it would have none."""
         self._foreseen = final
         if self._finals is not None and final.text:
             self._job = self._finals.begin(final.text, audio)
@@ -47,7 +47,7 @@ class OpenTurn:
         yield from self._promise(final.text, final.confidence, speech_end, heard)
 
     def look(self, speech_end: int, heard: int) -> Iterator[Turn]:
-        """Promise what has been polished meanwhile. A failure is told by the final."""
+        """Promise what has been polished meanwhile. A failure is reported with the final."""
         if self._job is not None and self._foreseen is not None and not self.holds and self._job.succeeded:
             yield from self._promise(self._job.text(), self._foreseen.confidence, speech_end, heard)
 
@@ -60,8 +60,8 @@ class OpenTurn:
         self.holds, self._foreseen, self._job = False, None, None
 
     def finish(self, final: Final, audio: UtteranceAudio | None, ending: bool, heard: int) -> Iterator[Event]:
-        """``final``, polished, by the work that was begun when it was foreseen if it says the same; before it, if it is
-        not what was promised, a TurnResumed."""
+        """``final``, polished: if it was foreseen with the same text, by the work begun then. A TurnResumed comes
+        before it if it is not what was promised."""
         job = self._job if self._foreseen is not None and self._foreseen.text == final.text else None
         polishes = self._finals is not None and final.text
         for event in self._finals.polish(final, audio, ending, job) if self._finals and polishes else [final]:

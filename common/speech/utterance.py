@@ -21,16 +21,16 @@ from common.wire.events import EndReason, ErrorEvent, Event, Extra, Final, Parti
 
 log = logging.getLogger(__name__)
 
-QUIET_BEHIND_SPEECH = 12800  # samples: with less than 800 ms of quiet behind it, the last character may get lost
+QUIET_BEHIND_SPEECH = 12800  # samples: if less than 800 ms of quiet follow it, the last character may get lost
 NOTHING = Hypothesis()
 
 
 class Utterance:
-    """One per utterance; it dies with its final, and its session with it.
+    """One per utterance; it and its session are done with its final.
 
     ``first_sample`` is where its audio begins in the stream, pre-roll included, ``speech_start`` where the speech
-    does; ``lag``: how many samples after the end of the speech the detector goes on hearing some. ``number`` gives
-    it its number when its text is shown first. ``audio`` is where it keeps what it hears, if at all.
+    does; ``lag``: for how many samples after its end the detector still hears speech. ``number`` returns its
+    ``utterance_id``, asked when its text is first shown. ``audio`` keeps what it hears, unless it is None.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Utterance:
         self._lost_sessions = NOTHING  # committed by sessions that failed since
         self._committed = NOTHING
         self._settled: tuple[int, ...] = ()  # tokens that are shown or may be: no hotword changes them any more
-        self._latest = NOTHING  # the hypothesis behind the text shown last
+        self._latest = NOTHING  # the hypothesis of the text shown last
         self._shown = ""
 
     @property
@@ -78,8 +78,8 @@ class Utterance:
         return max(self._speech_start + VAD_FRAME_SAMPLES, self._first_sample + self._spoken - self._lag)
 
     def feed(self, samples: np.ndarray, may_peek: bool, is_speech: bool, may_show: bool = True) -> Iterator[Event]:
-        """Hear ``samples`` (16 kHz mono float32) and show what is new, if it ``may_show`` that. ``is_speech``: the
-        detector's word on the last of them."""
+        """Hear ``samples`` (16 kHz mono float32) and show what is new, if it ``may_show``. ``is_speech``: whether the
+        detector hears speech at their end. ``may_peek``: whether there is time to look at the tail."""
         samples = without_digital_silence(samples, self._first_sample + self._heard)
         look = may_peek and self._look_is_due(len(samples), is_speech)
         self._was_speech = is_speech
@@ -130,7 +130,7 @@ class Utterance:
             yield Final(self.trace_id, join(parts), _confidence(hypothesis, parts), extra)
 
     def _quiet(self, trailing_silence: int) -> np.ndarray:
-        """What lacks of the quiet that must follow speech; ``trailing_silence`` samples of it were heard."""
+        """The rest of the quiet that must follow speech, after the ``trailing_silence`` samples that were heard."""
         return quiet_noise(self._first_sample + self._heard, max(0, QUIET_BEHIND_SPEECH - trailing_silence))
 
     def _flush(self, quiet: np.ndarray) -> Hypothesis:
@@ -141,11 +141,11 @@ class Utterance:
         return self._whole(self._failures.attempt(step) or NOTHING)
 
     def _whole(self, hypothesis: Hypothesis) -> Hypothesis:
-        """What sessions that failed had committed, and behind it this one's ``hypothesis``."""
+        """What sessions that failed had committed, followed by this one's ``hypothesis``."""
         return self._lost_sessions + hypothesis.later(self._session_start)
 
     def _look_is_due(self, count: int, is_speech: bool) -> bool:
-        """At every multiple of the interval; and when silence begins: then nothing more will come for the tail."""
+        """At every multiple of the interval; and when silence begins: the tail gets no more speech then."""
         interval = self._partials.peek_interval
         if interval is None:
             return False
@@ -169,7 +169,7 @@ class Utterance:
         self._failures.check(error)
 
     def _already_shown(self, hypothesis: Hypothesis) -> bool:
-        """Committed text lags behind a tail that was shown; it is news only where it says something else."""
+        """Committed text comes later than the tail that was shown; it is news only if it says something else."""
         if self._partials.append_only:
             return False
         return self._shown.startswith(join(self._words(self._rescored(hypothesis))))
