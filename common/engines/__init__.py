@@ -1,1 +1,1 @@
-"""What turns sound into tokens: the seam to the service, and each engine behind it."""
+"""What turns sound into tokens: the engines, and the seam through which the service uses them."""

@@ -1,4 +1,4 @@
-"""The folder of this program in the user's cache, one beside it that others have filled, and what is not finished."""
+"""This program's folder in the user's cache, one that others have filled, and folders that are not finished yet."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def cache_root() -> Path:
 
 
 def shared_root() -> Path | None:
-    """A copy of somebody's cache folder, or None if nobody named one."""
+    """The cache folder that others have filled, or None if the environment does not name one."""
     named = os.environ.get(SHARED)
     return Path(named) if named else None
 
 
 @contextlib.contextmanager
 def unfinished(folder: Path) -> Iterator[None]:
-    """``folder`` is filled while ``with`` lasts, and does not outlive it."""
+    """``folder`` is filled while ``with`` lasts; what is still there after it is removed."""
     _unfinished.add(folder)
     try:
         yield
@@ -56,7 +56,7 @@ def unfinished(folder: Path) -> Iterator[None]:
 
 
 def remove_unfinished() -> None:
-    """What this process is making and will not finish. For whoever ends it without unwinding, from any thread."""
+    """Remove the folders that this process will not finish. For an end by ``os._exit``, from any thread."""
     for folder in list(_unfinished):
         gone = folder.with_name(folder.name + "-gone")  # so that the thread that fills it finds it no more
         with contextlib.suppress(OSError):

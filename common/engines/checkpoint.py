@@ -1,7 +1,7 @@
 """The tensors of a ``model.pt`` as numpy arrays, without torch: a zip with a pickle in it, and a file for each storage.
 
-Nothing in it is executed (see inert_pickle). What torch alone reads, such as its format from before 2020, torch reads
-with ``weights_only`` where it is installed.
+Nothing in it is executed (see inert_pickle). A file that only torch can read, such as one in its format from before
+2020, is read by torch with ``weights_only``, if torch is installed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TOGETHER = "model.pt, config.yaml and tokens.json must come from the same model:
 
 
 class ForTorch(ValueError):
-    """A checkpoint that is not damaged and that we do not read."""
+    """A checkpoint that may be sound, but that we leave to torch to read."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Stored:
 
     @property
     def is_plain(self) -> bool:
-        """float32, row after row, where a library may map the file."""
+        """float32, row after row, and placed so that a library may map the file."""
         return self.kind == "<f4" and self.offset % 4 == 0 and self.strides == _row_by_row(self.shape)
 
 
@@ -71,7 +71,7 @@ class Checkpoint(Mapping[str, np.ndarray]):
             raise _damaged(self.path, error) from error
         if array.dtype.kind == "f":
             array = array.astype(np.float32, copy=False)
-            # A sum is twice as fast as looking at every number, and not finite if one of them is not.
+            # A sum is twice as fast as a look at every number; it is not finite if one of them is not.
             with np.errstate(all="ignore"):
                 if not np.isfinite(array.sum()) and not np.isfinite(array).all():
                     raise failed(ValueError(f"{name} in {self.path} holds numbers that are not finite"))
@@ -111,7 +111,7 @@ def checked_state(path: Path, wanted: Mapping[str, tuple[int, ...]]) -> Checkpoi
         found = _tensors(path, wanted)
     except ForTorch as error:
         found = _by_torch(path, error)
-    except Exception as error:  # a file that only half is a zip or a pickle: each part has errors of its own
+    except Exception as error:  # a damaged zip or pickle raises nearly anything
         raise _damaged(path, error) from error
     wrong = [name for name, shape in wanted.items() if name not in found or tuple(found[name].shape) != tuple(shape)]
     if wrong:
@@ -154,7 +154,7 @@ def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, longest: int) -> b
 
 
 def _state(content: Any) -> dict[str, Any]:
-    """The dict of tensors by name, which training tools wrap in another, or whose names they begin with a word."""
+    """The dict of tensors by name; training tools wrap it in another, or begin every name with ``module.``."""
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
@@ -187,7 +187,7 @@ def _stored(name: str, value: Any, place: Callable[[str, int], int]) -> Stored:
 
 
 def _place(file: Any, size: int, info: zipfile.ZipInfo, nbytes: int) -> int:
-    """Where the content of a member begins, which must be ``nbytes`` long and as it is."""
+    """Where the content of a member begins; it must be ``nbytes`` long, not compressed and not encrypted."""
     if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or info.file_size != info.compress_size:
         raise ValueError(f"{info.filename} is compressed or encrypted")
     if info.file_size != nbytes:

@@ -62,7 +62,7 @@ def load_engine(config: ModelConfig, loading: Loading = TELL_NOBODY) -> Engine:
 
 
 def _loaded(config: ModelConfig, files: ModelFiles, device: str, loading: Loading) -> tuple[str, Engine]:
-    """OpenVINO on a CPU, else torch; FunASR for what only it computes."""
+    """OpenVINO on a CPU, else torch; FunASR for models that only it computes."""
     if config.engine == "funasr" or (config.engine == "auto" and not _is_ours(files)):
         loading.prepared()
         from common.engines.funasr.engine import load_funasr

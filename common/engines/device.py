@@ -16,7 +16,7 @@ NVIDIA_DRIVER = {"Windows": "nvcuda.dll"}.get(platform.system(), "libcuda.so.1")
 
 def choose_device(wanted: str) -> str:
     """``wanted`` as torch names it. auto is CUDA where there is one, else the CPU: MPS only when asked for, as the
-    streaming path is not tested on it. torch is imported only where a GPU may be meant.
+    streaming path is not tested on it. torch is imported only if a GPU may be meant.
 
     Raises FatalError ``config_invalid`` for a device that this machine does not have.
     """

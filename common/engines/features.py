@@ -57,7 +57,7 @@ class Features:
     def __init__(self, frontend: Frontend) -> None:
         self._frontend = frontend
         self._fbank = frontend.online_fbank()
-        self._samples = np.zeros(0, dtype=np.float32)  # not yet the beginning of no further frame
+        self._samples = np.zeros(0, dtype=np.float32)  # from where the next frame begins
         self._frames = np.zeros((0, frontend.mels), dtype=np.float32)  # from the first one that a row still needs
         self._computed = 0  # frames since the utterance began
 
@@ -83,7 +83,7 @@ class Features:
         return taken
 
     def rest(self, noise: np.ndarray) -> np.ndarray:
-        """All rows to come if the utterance ended here, ``noise`` behind it; takes nothing."""
+        """All rows to come if the utterance ended here and ``noise`` followed; takes nothing."""
         frames = np.concatenate([self._frames, self._frames_of_the_end(noise)])
         heard = len(frames) - STACKED // 2
         rows = max(0, -(-heard // STRIDE))
@@ -91,7 +91,7 @@ class Features:
         return self._stack(np.concatenate([frames, np.repeat(frames[-1:], missing, axis=0)]), rows)
 
     def _frames_of_the_end(self, noise: np.ndarray) -> np.ndarray:
-        """The frames that begin in samples already heard or in the noise behind them."""
+        """The frames that begin in samples already heard or in the noise after them."""
         samples = np.concatenate([self._samples, noise])
         count = max(0, (len(samples) - FRAME) // SHIFT + 1)
         if count == 0 or not len(noise):

@@ -1,6 +1,6 @@
-"""The numbers in a model folder: each is one, and none asks for more than a model can need; pure.
+"""Checks the numbers in a model folder: each must be a number, and none larger than a model can need; pure.
 
-Whoever wrote config.yaml says how much is allocated, so this is checked before anything is.
+config.yaml decides how much memory is allocated, so its numbers are checked before that.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 import reprlib
 from typing import Any, Iterator
 
-WHOLE = {  # whole numbers, by name: least and greatest. The published models stay far inside
+WHOLE = {  # whole numbers, by name: least and greatest. Those of the published models lie far inside
     "output_size": (1, 4096),
     "input_size": (1, 4096),
     "attention_heads": (1, 128),
@@ -43,8 +43,8 @@ _BLOCK = re.compile(r"<LearnRateCoef>\s+0\s+\[([^\]<]*)\]")
 
 
 def check_configuration(conf: dict[str, Any], tokens: int, checkpoint_bytes: int) -> None:
-    """Raises ValueError, naming the number of config.yaml that is none or is out of bounds; and where the model would
-    have more parameters than ``checkpoint_bytes`` can hold."""
+    """Raises ValueError if something in config.yaml, which it names, is not a number or is out of bounds; or if the
+    model would have more parameters than ``checkpoint_bytes`` can hold."""
     sections = {name: section for name, section in conf.items() if _builds(name, section)}
     for name, section in sections.items():
         for key, value in section.items():
@@ -64,7 +64,7 @@ def check_configuration(conf: dict[str, Any], tokens: int, checkpoint_bytes: int
 
 
 def _builds(name: Any, section: Any) -> bool:
-    """Whether it is given to the classes that make the model; what trained it is not."""
+    """Whether the section is given to the classes that make the model, and not only to the training."""
     used = ("model", "encoder", "decoder", "seaco_decoder", "predictor", "frontend", "tokenizer")
     return isinstance(section, dict) and name in [f"{part}_conf" for part in used]
 
@@ -78,7 +78,7 @@ def _check(what: str, key: Any, value: Any) -> None:
             raise ValueError(f"{what} must be {wanted} from {low} to {high}, not {shown(value)}")
         return
     for number in _numbers(value):
-        if not abs(number) <= GREATEST:  # not a number is not, either
+        if not abs(number) <= GREATEST:  # so that NaN is refused, too
             raise ValueError(f"{what} holds {shown(number)}, which is no number that a model needs")
 
 
@@ -98,15 +98,15 @@ def shown(value: Any) -> str:
 
 
 def _least_parameters(section: dict[str, Any], size: int) -> int:
-    """What the layers that ``section`` describes have at least: attention and the feed-forward layers."""
+    """The least number of parameters that the layers of ``section`` have: attention and feed-forward."""
     layers = section.get("att_layer_num", section.get("num_blocks", 0))
     return int(layers * (4 * size * size + 2 * size * section.get("linear_units", 0)))
 
 
 def mean_and_variance(text: str) -> tuple[list[float], list[float]]:
-    """What am.mvn (Kaldi nnet text) says is added to a row of features, and what it is multiplied with then.
+    """From am.mvn (Kaldi nnet text): what is added to a row of features, and what the sum is multiplied with.
 
-    Raises ValueError for another number of blocks, and for what is no number or no finite one.
+    Raises ValueError unless it has two blocks of finite numbers, none of them greater than ``GREATEST``.
     """
     blocks = [block.split() for block in _BLOCK.findall(text)]
     if len(blocks) != 2:

@@ -27,7 +27,7 @@ class Geometry:
 
     @classmethod
     def of(cls, conf: dict[str, Any], vocabulary: int) -> Geometry:
-        """From config.yaml. Raises ValueError for a variant that paraformer.step does not compute."""
+        """From config.yaml. Raises ValueError for a variant that streaming_step does not compute."""
         try:
             return cls._read(conf, vocabulary)
         except (KeyError, TypeError, OverflowError) as error:  # FunASR has defaults for what is left out

@@ -1,6 +1,6 @@
 """A pickle read as data: dicts, lists, tuples, strings and numbers. Nothing in it is imported, called or compared.
 
-Whatever a pickle wants to import is a ``Global``, whatever it wants to call is a ``Call``, both of which do nothing.
+What a pickle wants to import becomes a ``Global``, what it wants to call becomes a ``Call``; both do nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import pickletools
 from dataclasses import dataclass
 from typing import Any, Callable
 
-LONGEST = 16 << 20  # bytes: some hundred for each tensor; a longer one could fill the memory with empty lists
+LONGEST = 16 << 20  # bytes; a tensor takes some hundred. A longer pickle could fill the memory with empty lists
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -42,7 +42,7 @@ INERT = Inert()
 
 
 def loads(data: bytes) -> Any:
-    """The object that ``data`` describes. An OrderedDict is a dict; of a dict only strings and integers are keys.
+    """The object that ``data`` describes. An OrderedDict becomes a dict; only keys that are strings or integers stay.
 
     Raises ValueError, IndexError, KeyError, TypeError or another of Python's own errors for what is not a pickle.
     """
@@ -95,7 +95,7 @@ class _Machine:
         step = self._steps.get(code.name)
         if step is not None:
             step(argument)
-        elif code.stack_before:  # an object, a set: what it is made of goes, and nothing stands for it
+        elif code.stack_before:  # an object, a set: its parts are dropped, INERT stands for it
             below = code.stack_before
             if pickletools.markobject in below:
                 self._above_mark()
@@ -154,6 +154,6 @@ _SINGLETONS = {"NEWTRUE": True, "NEWFALSE": False, "NONE": None}
 
 
 def _with_items(target: dict[Any, Any], values: list[Any]) -> dict[Any, Any]:
-    """Keys and values in turn. Other keys than these are not asked for their hash, which could take for ever."""
+    """``values``: keys and values in turn. Keys of other types are left out: their hash could take for ever."""
     target.update((key, value) for key, value in zip(values[::2], values[1::2]) if isinstance(key, (str, int)))
     return target

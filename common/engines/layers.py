@@ -1,9 +1,9 @@
-"""The layers of streaming Paraformer, the one description of them: names and order are the checkpoint's.
+"""The layers of streaming Paraformer, described here and nowhere else: names and order are the checkpoint's.
 
 Sources: FunASR's scama/encoder.py (SANMEncoderChunkOpt), sanm/attention.py, paraformer/decoder.py
 (ParaformerSANMDecoder), paraformer/cif_predictor.py (CifPredictorV2), all in evaluation. No batch: one stream.
 
-Torch computes them as they are called (torch_ops); of OpenVINO's nodes they make a graph (openvino/ops).
+With torch_ops a call computes at once; with openvino/ops the calls build a graph.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ class Ops(Protocol):
         """Over the last axis."""
 
     def relu(self, x: Array) -> Array:
-        """Nothing below 0."""
+        """max(x, 0)."""
 
     def sigmoid(self, x: Array) -> Array:
-        """Between 0 and 1."""
+        """1 / (1 + exp(-x))."""
 
     def convolution(self, x: Array, kernel: Array, past: int, future: int) -> Array:
-        """Along the rows, with so many rows of zeros around them: x (rows, inputs), kernel (outputs, inputs, width)
-        -> (rows + past + future + 1 - width, outputs). A kernel (inputs, 1, width) goes channel by channel."""
+        """Along the rows, with ``past`` rows of zeros before and ``future`` after them: x (rows, inputs), kernel
+        (outputs, inputs, width) -> (rows + past + future + 1 - width, outputs); (inputs, 1, width) is depthwise."""
 
     def split(self, x: Array, parts: int, axis: int) -> Sequence[Array]:
         """Into parts of the same size."""
@@ -60,7 +60,7 @@ class Ops(Protocol):
         """Its axes in this order."""
 
     def reshape(self, x: Array, shape: Sequence[int]) -> Array:
-        """-1: as long as it comes out."""
+        """One axis may be -1: as long as the others leave it."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Layers:
         ``real`` (n, 1) is 1 for real rows, 0 for padding.
         """
         ops, count = self.ops, self.geometry.encoder_layers
-        # One split of a block makes a graph with far fewer operations, and so a smaller one, than an index a layer.
+        # Splitting a block once gives a far smaller graph than taking each layer out of it by an index.
         parts = [ops.split(self._flat(block, count), 2 * count, 0) for block in blocks]
         own: list[Array] = []
         x = rows
@@ -160,9 +160,9 @@ class Layers:
         """query (rows, size), blocks of keys and values, (1, heads, n, d) each -> (rows, size) through ``out``.
         ``mask`` (all n,) is added to the scores."""
         ops = self.ops
-        # Keys and values each joined once: a copy of both together, or of all layers, costs more than the joining.
+        # Keys and values are joined apart: copying both together, or all layers at once, costs more than the joining.
         keys, values = (ops.concat([block[part] for block in blocks], 2) for part in (0, 1))
-        # Scaled when it is in heads: a product just after a matrix would be joined with that, and it is int8 no more.
+        # Scaled only here: OpenVINO merges a factor right after a matrix into that, which then is not int8.
         query = ops.multiply(self._heads(query), self._depth**-0.5)
         scores = ops.matmul(query, keys, transposed=True)
         if mask is not None:

@@ -1,4 +1,4 @@
-"""What whoever loads a model is told meanwhile."""
+"""How a caller is told what happens while a model is loaded."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def _nobody(*_: object) -> None:
 
 
 class Loading(NamedTuple):
-    """``busy``: "downloading" or "preparing" takes time, and so much of it (0…1) is done. ``prepared``: everything is
-    on the disk, and from here on it takes a second; not called where something had to be downloaded or prepared."""
+    """Two functions to call. ``busy``: "downloading" or "preparing" goes on, and how much of it (0…1) is done.
+    ``prepared``: everything is on the disk, and loading takes about a second from here; not called after preparing."""
 
     busy: Callable[[str, float], None] = _nobody
     prepared: Callable[[], None] = _nobody

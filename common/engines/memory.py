@@ -1,4 +1,4 @@
-"""Memory that is needed while a model is loaded and not behind it goes back to the kernel."""
+"""Gives memory back to the kernel that is needed while a model is loaded and not after that."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ EVERY = 0.02  # seconds: a library reads a few MB meanwhile
 
 @contextlib.contextmanager
 def read_once(path: Path) -> Iterator[None]:
-    """While ``with`` lasts, what this process has read of its mappings of ``path`` is dropped from its memory again.
+    """While ``with`` lasts, pages of ``path`` that this process has mapped and read are dropped from its memory again.
 
-    They stay mapped: a page that is read once more comes from the kernel's file cache, where another process finds it
-    too. They must not be written to. Anywhere but on Linux nothing happens."""
+    They stay mapped: a page that is read once more comes from the kernel's file cache, which all processes share.
+    They must not be written to. Does nothing except on Linux."""
     if not sys.platform.startswith("linux"):
         yield
         return
@@ -50,6 +50,6 @@ def _drop_pages(path: Path) -> None:
 
 
 def give_back_what_is_free() -> None:
-    """What malloc keeps of the memory that was freed; loading a model needs more than running it."""
-    with contextlib.suppress(OSError, AttributeError, TypeError):  # glibc's alone
+    """Return what malloc keeps of freed memory to the kernel; loading a model needs more than running it."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # only glibc has it
         ctypes.CDLL(None).malloc_trim(0)

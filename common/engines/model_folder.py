@@ -113,7 +113,7 @@ def _check_sizes(folder: Path) -> None:
 
 
 def _text(path: Path) -> str:
-    """What stands in a file, which may have grown since its size was checked. Raises OSError, ValueError."""
+    """The text of a file, which may have grown since its size was checked. Raises OSError, ValueError."""
     with path.open("rb") as file:
         return file.read(LARGEST[path.name]).decode("utf-8")
 
@@ -134,7 +134,7 @@ def _read_config(path: Path, kind: Kind) -> dict[str, Any]:
         conf = read_yaml(_text(path))
     except FatalError:
         raise
-    except Exception as error:  # of what is only half YAML its constructors raise whatever they meet
+    except Exception as error:  # PyYAML raises nearly anything where a file is only partly YAML
         raise failed(ValueError(f"{path} is damaged: {error}")) from error
     if not isinstance(conf, dict):
         raise failed(ValueError(f"{path} is not a FunASR configuration"))

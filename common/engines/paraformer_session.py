@@ -55,7 +55,7 @@ class ParaformerEngine:
         return np.concatenate([encoded.hidden[-1, :8], decoded.log_probs[0, :8]])
 
     def computes(self, wanted: list[float]) -> bool:
-        """Whether ``warm_up`` returns these numbers, or nearly: what lies in a cache may be damaged in any way."""
+        """Whether ``warm_up`` returns these numbers, or nearly: a file in a cache may be damaged in any way."""
         try:
             return bool(np.allclose(self.warm_up(), wanted, atol=0.05))
         except FatalError as error:
@@ -69,7 +69,7 @@ class ParaformerSession:
         self._network, self._shape = engine.network, engine.shape
         self._features = Features(engine.frontend)
         self._state = first_state(engine.network.geometry, engine.shape)
-        self._pending = 0  # samples behind the last chunk
+        self._pending = 0  # samples after the last chunk
         self._heard = 0  # samples
         self._committed = Hypothesis()
 

@@ -21,8 +21,8 @@ class Hypothesis:
     tokens: ids into the model's token list.
     log_probs: the natural logarithm of the posterior of each.
     fires: where each fired, in samples since the session began.
-    log_posteriors: of each, the natural logarithms of the posteriors of all tokens (vocabulary,) float32; an engine
-        whose tokens nobody rescores may leave them out.
+    log_posteriors: of each, the natural logarithms of the posteriors of all tokens (vocabulary,) float32; they may be
+        left out by an engine whose tokens are not rescored.
     """
 
     tokens: tuple[int, ...] = ()
@@ -72,8 +72,8 @@ class Session(Protocol):
         when at least one more chunk was decoded, else None. Committed tokens never change."""
 
     def peek(self, quiet: np.ndarray | None = None) -> Hypothesis:
-        """Committed tokens and, after them, the pending audio decoded as if the utterance ended here, or after so much
-        ``quiet``: the same as to ``accept`` that and to ``finish``.
+        """Committed tokens and, after them, the pending audio decoded as if the utterance ended here, or after
+        ``quiet`` (samples): what ``accept(quiet)`` and then ``finish()`` would return.
         Changes nothing: what is committed later is the same with and without it."""
 
     def finish(self) -> Hypothesis:
@@ -84,8 +84,8 @@ Spellings = Callable[[Collection[str]], Mapping[str, Sequence[str]]]
 
 
 class Engine(Protocol):
-    """A loaded model. ``about``: what a status event says of it. ``spellings``: called with Latin words in lower case
-    it gives the tokens that the model writes them with, of those that it has a spelling of."""
+    """A loaded model. ``about``: what a status event says of it. ``spellings``: called with Latin words in lower case,
+    it returns the tokens that the model writes each of them with, as far as it knows them."""
 
     about: tuple[tuple[str, Any], ...]
     spellings: Spellings

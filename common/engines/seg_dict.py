@@ -14,10 +14,10 @@ MOST_BYTES = 100_000_000  # that of paraformer-zh-streaming has 8 million
 
 
 def read_spellings(path: Path, words: Collection[str]) -> Mapping[str, Sequence[str]]:
-    """The pieces of those of ``words`` (in lower case) that the file at ``path`` spells; of several lines the last.
+    """The pieces of those of ``words`` (in lower case) that the file at ``path`` spells; a word's last line counts.
 
-    It is read anew each time and nothing else of it is kept: 8 MB take 0.15 s. A line whose pieces do not make up its
-    word is left out. Of a file that cannot be read nothing is used, and a warning says so.
+    The file is read anew each time (0.15 s for 8 MB), and nothing else of it is kept. A line whose pieces do not make
+    up its word is left out. If the file cannot be read, a warning says so and the result is empty.
     """
     wanted = {word.encode("utf-8"): word for word in words}
     found: dict[str, Sequence[str]] = {}

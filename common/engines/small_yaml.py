@@ -13,7 +13,7 @@ def read_yaml(text: str) -> Any:
     """What ``text`` says, with the types that YAML itself has.
 
     Aliases let a file of a few lines stand for more than any memory holds ("a billion laughs"): they are counted
-    before anything is made of them. Raises ValueError, and whatever PyYAML raises for what is only half YAML.
+    before anything is made of them. Raises ValueError, and whatever PyYAML raises if a text is only partly YAML.
     """
     yaml = import_or_explain("yaml")
     loader = yaml.SafeLoader(text)
@@ -29,7 +29,7 @@ def read_yaml(text: str) -> Any:
 
 
 def _nodes(node: Any, known: dict[Any, int | None]) -> int:
-    """How many nodes ``node`` is, itself included; ``known`` holds None for those it is part of."""
+    """How many nodes ``node`` is, itself included; ``known`` holds None for the nodes that contain it."""
     if node in known:
         count = known[node]
         if count is None:

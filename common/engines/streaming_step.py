@@ -2,8 +2,8 @@
 
 One step is what FunASR's ``ParaformerStreaming.generate_chunk`` does for one chunk: the encoder over the overlap
 with the chunk before and the new rows, continuous integrate-and-fire (CIF) over its weights, and the decoder for
-every character that fired. A state is never changed, so decoding a tail that may still change is calling ``step``
-and not keeping what it returns.
+every character that fired. A state is never changed, so a tail that may still change is decoded by calling ``step``
+and dropping the state that it returns.
 
 The matrices are multiplied elsewhere: a ``Network`` is one engine's way to run the encoder and the decoder.
 """
@@ -109,7 +109,7 @@ def first_state(geometry: Geometry, shape: Shape) -> State:
 def step(
     network: Network, shape: Shape, features: np.ndarray, state: State, is_final: bool = False
 ) -> tuple[Hypothesis, State]:
-    """Decode the next rows of features (new rows, inputs). A final step has no rows to come: the look-ahead counts
+    """Decode the next rows of features (new rows, inputs). No rows come after a final step: the look-ahead counts
     too, and what has been integrated may fire a last character."""
     geometry = network.geometry
     rows = features * np.float32(geometry.size**0.5) + positions(state.position, len(features), geometry.inputs)
@@ -162,8 +162,8 @@ def positions(first: int, count: int, size: int) -> np.ndarray:
 
 
 class Fires(NamedTuple):
-    """``vectors``: one (size,) for each character, and ``places``: in which row each fired, a fraction of a row
-    included; what is left over: its weight and its mean vector."""
+    """``vectors``: one (size,) for each character, and ``places``: the row in which each fired, with its
+    fraction; ``weight`` and mean ``vector`` of what is left over."""
 
     vectors: list[np.ndarray]
     places: list[float]
@@ -183,7 +183,7 @@ def integrate(hidden: np.ndarray, weights: np.ndarray, state: State, geometry: G
     vectors: list[np.ndarray] = []
     places: list[float] = []
     total, vector = np.float32(0), np.zeros_like(hidden[0])
-    for index, (weight, row) in enumerate(zip(weights, hidden), start=-1):  # -1: what was left over before
+    for index, (weight, row) in enumerate(zip(weights, hidden), start=-1):  # row -1: what was left over before
         if weight + total < threshold:
             total += weight
             vector = vector + weight * row
@@ -196,6 +196,6 @@ def integrate(hidden: np.ndarray, weights: np.ndarray, state: State, geometry: G
 
 
 def _share(missing: np.float32, weight: np.float32) -> float:
-    """How much of a row passes until what is missing to a fire is reached. Nothing is missing where what was left
-    over rounded to the threshold: then a row fires at its beginning, also one of weight 0."""
+    """Which part of a row of this ``weight`` passes before the ``missing`` weight is reached. If what was left over
+    rounded to the threshold, nothing is missing: the row fires at its beginning, even if its weight is 0."""
     return min(1.0, float(missing / weight)) if missing > 0 else 0.0

@@ -1,1 +1,1 @@
-"""FunASR's own model classes: the reference engine, and what builds them for it and for finals."""
+"""FunASR's own model classes: what builds them, for finals too, and the reference engine."""

@@ -25,7 +25,7 @@ def build_checked(files: ModelFiles, arguments: dict[str, Any]) -> tuple[Any, di
     Raises FatalError: ``model_load_failed`` for the folder, ``dependency_missing`` for torch or FunASR.
     """
     AutoModel = import_automodel()
-    import_or_explain(MODULES[arguments["model"]])  # FunASR swallows why it does not load
+    import_or_explain(MODULES[arguments["model"]])  # FunASR itself hides why it does not load
     import torch
 
     try:
@@ -40,7 +40,7 @@ def build_checked(files: ModelFiles, arguments: dict[str, Any]) -> tuple[Any, di
 
 @contextlib.contextmanager
 def only_finite_numbers(model: str = "the model") -> Iterator[None]:
-    """While ``with`` lasts, whatever a torch module computes must be finite: where it is not, every text is wrong.
+    """While ``with`` lasts, whatever a torch module computes must be finite: if it is not, every text is wrong.
 
     Raises FatalError ``model_load_failed``, naming ``model``.
     """
@@ -61,7 +61,7 @@ def only_finite_numbers(model: str = "the model") -> Iterator[None]:
 
 def import_automodel() -> Any:
     """FunASR's AutoModel class. A torchaudio that is installed but cannot load (it raises OSError beside a CPU
-    build of torch) would break the import; FunASR does without one that is not installed."""
+    build of torch) would break the import; FunASR works without torchaudio."""
     try:
         import torchaudio  # noqa: F401
     except Exception:  # whatever it is: the package is of no use

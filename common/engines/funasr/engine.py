@@ -1,6 +1,6 @@
 """The reference engine: FunASR's own streaming Paraformer, one chunk at a time.
 
-It runs what ``AutoModel.generate`` runs, in the same order, and keeps what that throws away: token ids
+It runs what ``AutoModel.generate`` runs, in the same order, and keeps what ``generate`` throws away: token ids
 over the whole utterance and their log-posteriors. ``funasr`` is imported when a model is loaded.
 """
 
@@ -70,8 +70,8 @@ class FunasrEngine:
     def decode(self, samples: np.ndarray, cache: dict[str, Any], is_final: bool, until: int = 0) -> Hypothesis:
         """Decode one chunk (float32, at least 960 samples) and advance ``cache`` in place.
 
-        FunASR does not say where a token fired: they are said to have done so evenly over what was decoded. It ends
-        ``right`` rows before ``until``, the chunk's last sample, unless nothing comes any more.
+        FunASR does not say where a token fired, so the fires are spread evenly over what was decoded. That ends at
+        ``until``, the chunk's last sample, in a final chunk; in others, ``right`` rows before it.
         """
         import torch
 
@@ -121,10 +121,8 @@ class FunasrSession:
         return self._committed
 
     def peek(self, quiet: np.ndarray | None = None) -> Hypothesis:
-        ahead = copy.copy(
-            self
-        )  # FunASR changes the cache's lists in place; a deep copy costs 5 ms at the real geometry
-        ahead._cache = copy.deepcopy(self._cache)
+        ahead = copy.copy(self)
+        ahead._cache = copy.deepcopy(self._cache)  # FunASR changes its lists in place; 5 ms at the real geometry
         if quiet is not None:
             ahead.accept(quiet)
         return ahead.finish()
