@@ -47,7 +47,7 @@ def check(
 
 
 def as_written(data: bytes) -> tuple[bytes, str]:
-    """What the service wrote, and what a shell made of it ("" for nothing): PowerShell's ``>`` writes UTF-16."""
+    """What the service wrote, and how a shell had changed it ("" if not): PowerShell's ``>`` writes UTF-16."""
     changes = []
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         data = data.decode("utf-16", errors="replace").encode("utf-8")
@@ -86,7 +86,7 @@ def main() -> int:
     if options.file == options.commands == "-":
         parser.error("only one of the two can be standard input")
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a console that knows no Chinese
+        sys.stdout.reconfigure(errors="backslashreplace")  # for a console that cannot show Chinese
     try:
         lines = read(options.file)
         commands = None if options.commands is None else read(options.commands)

@@ -1,4 +1,4 @@
-"""Lines of a run as events: one JSON object a line, each right by docs/events.schema.json; pure."""
+"""Lines of a run as events: one JSON object a line, each valid by docs/events.schema.json; pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KINDS = {
     "voice.turn.ended": "ended",
 }
 TURNS = ("started", "eager_end", "resumed", "ended")
-# What the guarantees need of an event. One that lacks it breaks the schema, and is left out of all else.
+# What the guarantees need of an event. One that lacks it breaks the schema, and is not checked any further.
 NEEDED: dict[str, dict[str, Any]] = {
     "partial": {"text": str, "confidence": (int, float)},
     "final": {"text": str, "confidence": (int, float)},
@@ -53,7 +53,7 @@ class Violation:
 
 @dataclass(frozen=True)
 class Event:
-    """A line that could be read. ``extended``: it keeps to the schema and bears the keys of --extended."""
+    """A line that could be read. ``extended``: it keeps to the schema and has the keys of --extended."""
 
     line: int
     kind: str
@@ -158,7 +158,7 @@ def _refuse_constant(name: str) -> Any:
 
 
 def schema_problems(fields: dict[str, Any]) -> Iterator[str]:
-    """What of docs/events.schema.json an event breaks, the order of its keys included."""
+    """How an event breaks docs/events.schema.json, the order of its keys included."""
     if not isinstance(fields.get("type"), str) or fields["type"] not in KINDS:
         yield f"unknown type {fields.get('type')!r:.100}"
         return
@@ -169,7 +169,7 @@ def schema_problems(fields: dict[str, Any]) -> Iterator[str]:
 
 
 def _order_problems(fields: dict[str, Any]) -> Iterator[str]:
-    """The schema's order; behind its sixth key an acknowledgement or a status event has ``seq`` where it likes."""
+    """Keys that are not in the schema's order. In acknowledgements and status events ``seq`` may stand anywhere."""
     options = [resolve(option, EVENTS) for option in EVENTS["oneOf"]]
     [option] = [option for option in options if not list(problems(fields, option, EVENTS))]
     floating = {"seq"} if KINDS[fields["type"]] in ("control_ack", "status_event") else set()
@@ -188,7 +188,7 @@ def is_usable(fields: dict[str, Any]) -> bool:
 
 
 def parse_commands(lines: Iterable[bytes]) -> list[dict[str, Any]]:
-    """The lines of stdin that a service acts upon or answers: commands, audio, and whatever bears a usable ``id``."""
+    """The lines of stdin that a service acts upon or answers: commands, audio, and whatever has a usable ``id``."""
     kinds = command_types()
     commands = []
     for line in lines:

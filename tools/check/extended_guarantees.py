@@ -27,7 +27,7 @@ def utterance_ids_grow(run: Run) -> Iterator[Violation]:
                 what = f"{event.fields['utterance_id']}, and {number} on line {utterance[0].line}"
                 yield Violation(event.line, "one utterance_id an utterance", what)
         if number <= latest:
-            yield Violation(utterance[0].line, "utterance_id grows", f"{number} behind {latest}")
+            yield Violation(utterance[0].line, "utterance_id grows", f"{number} after {latest}")
         latest = number
 
 
@@ -63,7 +63,7 @@ def stable_text_never_changes(run: Run) -> Iterator[Violation]:
 
 
 def words_are_in_order(run: Run) -> Iterator[Violation]:
-    """One behind the other, each of some length, within the utterance."""
+    """One after the other, each of some length, within the utterance."""
     for event in (event for utterance in extended_utterances(run) for event in utterance):
         edges = [edge for word in event.fields["words"] for edge in (word["start_ms"], word["end_ms"])]
         times = [event.fields["start_ms"], *edges, event.fields["end_ms"]]
@@ -77,7 +77,7 @@ def words_are_in_order(run: Run) -> Iterator[Violation]:
 
 
 def extended_utterances(run: Run) -> Iterator[list[Event]]:
-    """The events of each utterance that bear the keys of --extended and keep to the schema."""
+    """The events of each utterance that have the keys of --extended and keep to the schema."""
     for utterance in run.utterances():
         extended = [event for event in utterance if event.extended]
         if extended:

@@ -16,13 +16,13 @@ FINALISING = ("core.control.flush", "core.control.pause", "core.control.stop", "
 def time_never_falls(run: Run) -> Iterator[Violation]:
     for earlier, later in zip(run.events, run.events[1:]):
         if later.ts < earlier.ts:
-            yield Violation(later.line, "ts never falls", f"{later.ts} behind {earlier.ts}")
+            yield Violation(later.line, "ts never falls", f"{later.ts} after {earlier.ts}")
 
 
 def utterances_never_interleave(run: Run) -> Iterator[Violation]:
     """The partials, the final and the errors of an utterance stand together, and its trace_id never comes back.
 
-    An error of no utterance has a fresh trace_id and may stand anywhere.
+    An error that belongs to no utterance has a fresh trace_id and may stand anywhere.
     """
     with_text = {event.trace_id for event in run.events if event.is_text}
     left: set[str] = set()
@@ -30,7 +30,7 @@ def utterances_never_interleave(run: Run) -> Iterator[Violation]:
     for event in run.events:
         if event.trace_id in with_text and event.kind in ("partial", "final", "error_event"):
             if event.trace_id != current and event.trace_id in left:
-                what = f"trace_id {event.trace_id} comes back behind another utterance"
+                what = f"trace_id {event.trace_id} comes back after another utterance"
                 yield Violation(event.line, "one utterance at a time", what)
             left.add(current)
             current = event.trace_id
@@ -42,7 +42,7 @@ def one_final(run: Run) -> Iterator[Violation]:
     for utterance in utterances:
         finals = [event for event in utterance if event.kind == "final"]
         for event in utterance[utterance.index(finals[0]) + 1 :] if finals else []:
-            what = f"a {event.kind} behind the final on line {finals[0].line}"
+            what = f"a {event.kind} after the final on line {finals[0].line}"
             yield Violation(event.line, "one final, the last word", what)
         if not finals and not (run.cut_off and utterance is utterances[-1]):
             unfinished.append(utterance[-1])
@@ -87,7 +87,7 @@ def nothing_behind_a_fatal_error(run: Run) -> Iterator[Violation]:
     fatal = [event for event in run.events if event.kind == "error_event" and event.fields["error_code"] in FATAL]
     for event in run.events if fatal else []:
         if event.line > fatal[0].line and event.kind != "status_event":
-            what = f"a {event.kind} behind {fatal[0].fields['error_code']} on line {fatal[0].line}"
+            what = f"a {event.kind} after {fatal[0].fields['error_code']} on line {fatal[0].line}"
             yield Violation(event.line, "a fatal error is the end", what)
 
 
@@ -101,7 +101,7 @@ def acks_carry_their_final(run: Run) -> Iterator[Violation]:
 
 
 def acks_answer_commands(run: Run) -> Iterator[Violation]:
-    """In the order of the commands, one each. Commands behind the last acknowledged one may not have been reached."""
+    """In the order of the commands, one each. Commands after the last acknowledged one may not have been reached."""
     if run.commands is None:
         return
     asked = [command for command in run.commands if command.get("id") is not None]
@@ -123,7 +123,7 @@ def acks_answer_commands(run: Run) -> Iterator[Violation]:
 
 
 def _same_id(one: Any, other: Any) -> bool:
-    """1 and "1" are two ids."""
+    """1 and "1" are different ids."""
     return type(one) is type(other) and one == other
 
 

@@ -34,7 +34,7 @@ SIMPLE: dict[str, tuple[str | None, Check, str]] = {
 def problems(value: Any, schema: Schema, root: Schema, where: str = "") -> Iterator[str]:
     """What is wrong with ``value``, one sentence each; ``where`` is its path.
 
-    Raises KeyError for a keyword that this module does not know: none is silently ignored.
+    Raises KeyError for a keyword that this module does not know, rather than ignore it.
     """
     for keyword, wanted in schema.items():
         if keyword in SIMPLE:
