@@ -5,7 +5,7 @@
     python asr_service.py --demo --extended | python clients/view.py -        reads the events of one from a pipe
 
 Space pauses and resumes, f ends the utterance now, q and Ctrl-C quit: the last final is still shown.
-Where the output is no terminal, finals are printed as plain lines and errors on stderr.
+If the output is not a terminal, finals are printed as plain lines and errors on stderr.
 The exit status is the service's.
 """
 
@@ -37,7 +37,7 @@ except ImportError:
 BOLD, DIM, RED, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[0m"
 STYLE = {"error": "" if os.environ.get("NO_COLOR") else RED, "warning": DIM}
 HIDE_CURSOR, SHOW_CURSOR, CLEAR_BELOW = "\x1b[?25l", "\x1b[?25h", "\x1b[J"
-CUT, WRAP = "\x1b[?7l", "\x1b[?7h"  # what a terminal does with a line that it finds too wide
+CUT, WRAP = "\x1b[?7l", "\x1b[?7h"  # whether a terminal cuts or wraps a line that is too wide
 METER, QUIETEST = 10, -60  # characters; dBFS at the meter's left end
 TICK, LEVEL_EVERY = 0.1, 0.5  # seconds
 CTRL_C, LATIN = "\x03", re.compile("[!-~]")
@@ -54,7 +54,7 @@ def clean(text: object) -> str:
 
 
 def cells(text: str) -> int:
-    """The width in a terminal, whether that one joins flags and families into one emoji or not."""
+    """The width in a terminal; the greater one, as only some terminals join flags and families into one emoji."""
     return max(wcswidth(text), sum(max(0, wcwidth(each)) for each in text))
 
 
@@ -114,7 +114,7 @@ class Said(NamedTuple):
 
 
 def time_of(event: dict[str, Any]) -> str:
-    """When an utterance began, in the time of its audio; without --extended the clock when it ended."""
+    """When an utterance began, in the time of its audio; without --extended the time of day when it ended."""
     try:
         if "start_ms" in event:
             seconds = event["start_ms"] // 1000
@@ -137,7 +137,7 @@ class Picture:
         self.ended = False  # no more events come
 
     def take(self, kind: str, line: str) -> list[Said]:
-        """Learn from a line of stdout ("event") or stderr ("log"); what of it is to be shown for good."""
+        """Learn from a line of stdout ("event") or stderr ("log"); returns what of it is to be shown for good."""
         if kind == "event" and line:
             return self._take_event(line)
         self.ended = self.ended or kind == "event"
@@ -193,7 +193,7 @@ class Source:
         self._inbox = inbox
         self.stops = 0  # how often an end was asked for
         self.process: subprocess.Popen[str] | None = None
-        # Where sound comes through stdin, commands cannot.
+        # If the sound comes through stdin, our commands cannot.
         self.takes_commands = not re.search(r"^-$|--input[ =](-|jsonl)( |$)", " ".join(arguments))
         if arguments == ["-"]:
             in_thread(self._read, "event", os.fdopen(os.dup(0), encoding="utf-8", errors="replace"))
@@ -219,17 +219,17 @@ class Source:
         self._inbox.put((kind, ""))
 
     def send(self, command: str, name: str = "key") -> None:
-        """Send a command; a refusal that bears the name "quiet" is not shown."""
+        """Send a command; if its ``name`` is "quiet", a refusal is not shown."""
         if self.process and self.process.stdin:
             with contextlib.suppress(OSError):  # it has gone: its exit status says why
                 self.process.stdin.write(json.dumps({"type": f"core.control.{command}", "id": name}) + "\n")
                 self.process.stdin.flush()
 
     def stop(self) -> None:
-        """Ask for the end, before which comes the last final; a second time: wait for nothing."""
+        """Ask for the end, which comes after the last final; the second time, end at once."""
         self.stops += 1
         if self.process is None:
-            if self.stops > 1:  # the first Ctrl-C has reached who writes to the pipe, too
+            if self.stops > 1:  # the first Ctrl-C has reached the writer of the pipe, too
                 self._inbox.put(("event", ""))
         elif self.stops > 1:
             self.process.kill()
@@ -243,7 +243,7 @@ def in_thread(work: Callable[..., object], *arguments: object) -> None:
     threading.Thread(target=work, args=arguments, daemon=True).start()
 
 
-# Where it is shown, and who types there.
+# The terminal: what is shown there, and what is typed.
 
 
 def print_plainly(said: list[Said], _picture: Picture, _keys: str) -> None:
@@ -271,7 +271,7 @@ class Screen:
 
 @contextlib.contextmanager
 def keyboard(inbox: Inbox) -> Iterator[None]:
-    """What is typed goes into the inbox, unechoed; after it the terminal is what it was."""
+    """What is typed goes into the inbox, without an echo; afterwards the terminal is as it was before."""
 
     def read(one: Callable[[], str]) -> None:
         with contextlib.suppress(OSError):  # the terminal has gone
@@ -289,7 +289,7 @@ def keyboard(inbox: Inbox) -> Iterator[None]:
             import termios
             import tty
 
-            with contextlib.suppress(OSError, termios.error):  # none, or not ours: Ctrl-C remains
+            with contextlib.suppress(OSError, termios.error):  # no terminal, or not ours: only Ctrl-C works
                 terminal = os.open("/dev/tty", os.O_RDONLY)  # stdin may be a pipe
                 at_the_end.callback(termios.tcsetattr, terminal, termios.TCSADRAIN, termios.tcgetattr(terminal))
                 tty.setcbreak(terminal)
@@ -298,8 +298,8 @@ def keyboard(inbox: Inbox) -> Iterator[None]:
 
 
 def press(typed: str, source: Source, state: str) -> list[Said]:
-    """Do what keys say; what is to be shown of it."""
-    for key in strip_sequences(typed):  # an arrow is no letter
+    """Do what the keys say; returns what is to be shown of it."""
+    for key in strip_sequences(typed):  # an arrow key is not the letter that its sequence ends in
         if key == "q" and source.process is None:
             os.kill(0, getattr(signal, "CTRL_C_EVENT", signal.SIGINT))  # what the terminal does at Ctrl-C
         elif key in ("q", CTRL_C):
@@ -315,7 +315,7 @@ def press(typed: str, source: Source, state: str) -> list[Said]:
 
 
 def watch(source: Source, inbox: Inbox, show: Callable[[list[Said], Picture, str], None]) -> int:
-    """Show everything until the end. Gives the exit status, more than 128 for a signal."""
+    """Show everything until the end. Returns the exit status, more than 128 for a signal."""
     picture, asked = Picture(), 0.0
     while True:
         kind, value = "", ""
@@ -350,12 +350,12 @@ def main(arguments: list[str]) -> int:
         print(f"{STYLE['error']}{error}{PLAIN}" if is_terminal else error, file=sys.stderr)
         return 127
     signal.signal(signal.SIGINT, lambda *_: inbox.put(("keys", CTRL_C)))
-    times = 1 if source.process else 2  # who writes to a pipe does not hear of it, as of Ctrl-C: wait for nothing
+    times = 1 if source.process else 2  # unlike Ctrl-C it does not reach the writer of a pipe: end at once
     signal.signal(signal.SIGTERM, lambda *_: inbox.put(("keys", times * CTRL_C)))
     try:
         with keyboard(inbox) if is_terminal else contextlib.nullcontext():
             return watch(source, inbox, Screen().show if is_terminal else print_plainly)
-    except OSError:  # whoever reads stdout has gone
+    except OSError:  # the reader of stdout is gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         source.stop()
         return 0
