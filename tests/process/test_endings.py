@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import itertools
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -108,19 +110,37 @@ def test_a_second_interrupt_ends_at_once_with_130() -> None:
     assert process.stdin is not None and process.stderr is not None
     while b"listening" not in process.stderr.readline():
         assert process.poll() is None
-    os.write(write_end, b"x" * 4096)
-    process.stdin.write((read(a_recording()) * 32767).astype("<i2").tobytes())
+    speech = read(a_recording())
+    process.stdin.write((speech[: len(speech) // 2] * 32767).astype("<i2").tobytes())  # no silence ends it
     process.stdin.flush()
-    time.sleep(1.5)
+    assert select.select([read_end], [], [], 60)[0]  # a partial is there, so a final is owed
+    fill(write_end)
     process.send_signal(signal.SIGINT)
-    time.sleep(0.7)
+    wait_until_taken(process, signal.SIGINT)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    assert process.wait(2) == 130
+    assert process.wait(20) == 130  # the first one's end, 2 s after it, has status 0
     process.stdin.close()
     process.stderr.close()
     os.close(read_end)
     os.close(write_end)
+
+
+def fill(pipe: int) -> None:
+    """Write until nothing more goes in; what others see of the pipe goes on to block."""
+    own = os.open(f"/proc/self/fd/{pipe}", os.O_WRONLY | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(own, b"x")
+    os.close(own)
+
+
+def wait_until_taken(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Until the signal does not wait at the process any more: a second one would be taken for the same."""
+    deadline = time.monotonic() + 20
+    status = Path(f"/proc/{process.pid}/status")
+    while any(int(mask, 16) & 1 << (number - 1) for mask in re.findall(r"(?:Sig|Shd)Pnd:\s+(\w+)", status.read_text())):
+        assert time.monotonic() < deadline
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
