@@ -9,7 +9,7 @@ from typing import Any, Iterator, Sequence
 import numpy as np
 import pytest
 
-from common.finals.polish import ENDING_SEC, Finals, UtteranceAudio
+from common.finals.polish import ENDING_SEC, LEAST_SEC, Finals, UtteranceAudio
 from common.settings.hotword_list import Hotword
 from common.sources.inbox import Inbox
 from common.sources.messages import StdoutGone
@@ -137,3 +137,32 @@ def test_what_asks_for_the_end_ends_a_wait_that_has_begun(gate: Gate, by_signal:
 def test_what_takes_no_time_is_done_even_behind_the_deadline() -> None:
     finals = Finals([lambda text: text + "！"], deadline=lambda: -math.inf)
     assert list(finals.polish(FINAL, ending=True)) == [Final(FINAL.trace_id, "你好世界！", 0.9)]
+
+
+class Opening(Clock):
+    """It opens a gate at its third look and stands still from then on."""
+
+    def __init__(self, gate: Gate) -> None:
+        super().__init__()
+        self._gate = gate
+        self._looks = 0
+
+    def __call__(self) -> float:
+        self._looks += 1
+        if self._looks == 3:
+            self._gate.let_go.set()
+        self.now = min(self._looks, 3) * 0.02
+        return self.now
+
+
+def test_behind_the_deadline_a_final_still_has_the_least_time(gate: Gate) -> None:
+    """40 ms are waited for, of 100; without them a fast step would be lost whenever the thread is a moment late."""
+    finals = Finals([gate], deadline=lambda: -math.inf, clock=Opening(gate))
+    assert list(finals.polish(FINAL, ending=True)) == [Final(FINAL.trace_id, "你好世界。", 0.9)]
+
+
+def test_behind_the_deadline_a_final_has_no_more_than_the_least_time(gate: Gate) -> None:
+    clock = Clock()
+    finals = Finals([gate], deadline=lambda: -math.inf, clock=clock)
+    assert list(finals.polish(FINAL, ending=True))[-1] == FINAL
+    assert clock.now <= 2 * LEAST_SEC + 0.1 + 1e-9  # the look that begins, and one or two that find nothing left

@@ -13,12 +13,12 @@ from common.run.loop import Loop
 from common.run.process import Process
 from common.run.state import RunState
 from common.sources.inbox import DECODE_AFTER_STOP_SEC, LIVE_SEC, Inbox
-from common.sources.messages import AudioBlock, EndOfCommands, EndOfInput, Gap, Stop
+from common.sources.messages import AudioBlock, DeviceLost, EndOfCommands, EndOfInput, Gap, Stop
 from common.speech.partials import Partials
 from common.units import VAD_FRAME_SAMPLES
 from common.wire.command_lines import Command
-from common.wire.events import Ack, ErrorEvent, Event, Final, Partial, State
-from tests.speech.scripted import ScriptedEngine, ScriptedSession, audio, service
+from common.wire.events import Ack, ErrorEvent, Event, Final, Partial, State, Status, TurnEnded
+from tests.speech.scripted import FrameVad, ScriptedEngine, ScriptedSession, audio, service
 
 SURE = pytest.approx(0.9048, abs=1e-4)
 FRAME_SEC = VAD_FRAME_SAMPLES / 16000
@@ -167,6 +167,50 @@ def test_no_text_crosses_a_gap() -> None:
     first, second = (heard.rstrip(".") for heard in engine.heard())
     assert first == ".aaaa"
     assert 18 <= len(second) <= 20
+
+
+class Forgetful(FrameVad):
+    """Counts how often it was told to forget the stream."""
+
+    def __init__(self) -> None:
+        self.forgot = 0
+
+    def reset(self) -> None:
+        self.forgot += 1
+
+
+def test_behind_a_gap_the_service_listens_anew() -> None:
+    """The detector remembers nothing of before, and frames are counted from the gap on."""
+    vad = Forgetful()
+    inbox = Inbox()
+    printed = Printed()
+    running = service(ScriptedEngine(), Partials(append_only=True), vad=vad)
+    loop = Loop(process_of(inbox, printed), Live(), running)
+    spoken_into(inbox, "..aaaabb....")
+    inbox.put(Gap(16000))
+    spoken_into(inbox, "..cccc....")
+    inbox.put(EndOfInput())
+    loop.run()
+    assert vad.forgot == 1
+    assert running._frames == len("..cccc....")
+    assert [event.text for event in printed.events if isinstance(event, Final)] == ["甲乙", "丙"]
+
+
+def test_a_device_that_is_lost_ends_the_utterance_and_is_told_by_its_own_name() -> None:
+    inbox = Inbox()
+    printed = Printed()
+    running = service(ScriptedEngine(), turns=True)
+    loop = Loop(process_of(inbox, printed), Live(), running)
+    spoken_into(inbox, "..aaaabb")
+    inbox.put(DeviceLost("OSError: unplugged"))
+    for _ in range(9):
+        loop.step()
+    final, ended, error, status = printed.events[-4:]
+    assert isinstance(final, Final) and final.extra is not None
+    assert isinstance(ended, TurnEnded)
+    assert isinstance(error, ErrorEvent) and isinstance(status, Status)
+    assert final.extra.end_reason == ended.reason == "device_lost"
+    assert (error.error_code, error.message, status.state) == ("audio_device_lost", "OSError: unplugged", "recovering")
 
 
 def test_a_file_waits_and_loses_nothing() -> None:

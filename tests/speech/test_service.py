@@ -14,7 +14,7 @@ from common.speech.partials import Partials
 from common.speech.service import SETTLING
 from common.units import VAD_FRAME_SAMPLES
 from common.wire.events import ErrorEvent, Final, Partial
-from tests.speech.scripted import LateVad, ScriptedEngine, audio, events_of, service
+from tests.speech.scripted import FrameVad, LateVad, ScriptedEngine, audio, events_of, service
 
 SURE = pytest.approx(0.9048, abs=1e-4)  # exp(-0.1), the posterior of every scripted token
 SLICES = Partials(append_only=True)
@@ -200,3 +200,24 @@ def test_speech_at_the_very_beginning_of_a_stream_is_heard_from_its_beginning_on
     assert engine.heard()[0].startswith("aaaabbbbcccc")
     events_of(service(engine, vad=LateVad(10)), "..aaaabbbbccccdddd....")
     assert engine.heard()[1].startswith("bccccdddd")
+
+
+class SaidVad(FrameVad):
+    """Says what it was told, a probability a frame."""
+
+    def __init__(self, *said: float) -> None:
+        self._said = iter(said)
+
+    def probability(self, frame: np.ndarray) -> float:
+        return next(self._said)
+
+
+def test_what_is_not_quite_speech_goes_on_with_an_utterance_and_opens_none() -> None:
+    """The threshold is 0.5; while an utterance is open, 0.35 and more are speech."""
+    silent = (0.0,) * 3
+    vad = SaidVad(*[0.4] * 5, *silent, *[0.5] * 2, *[0.36] * 5, *silent, *[0.5] * 2, *[0.34] * 3, *[0.49] * 3)
+    engine = ScriptedEngine()
+    running = service(engine, vad=vad, vad_threshold=0.5, pre_roll_ms=0)
+    list(running.hear(audio("aaaaa...bbccccc...dd...eee")))
+    assert [heard.rstrip(".") for heard in engine.heard()] == ["bbccccc", "dd"]
+    assert not running._endpointer.is_open
