@@ -1,6 +1,6 @@
 # make setup        what the services need, without torch: 0.4 GB
 # make setup-full   everything: GPUs, FunASR's own engine, second pass and punctuation
-# make demo | test | test-full | test-runtime | clean
+# make demo | test | test-full | test-runtime | mutants | clean
 #
 # Another Python:     make setup PYTHON=python3.12
 # The CPU build of torch (small; for machines without an NVIDIA GPU), with uv:
@@ -17,7 +17,7 @@ PYTEST := $(RUN) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 # stdout is the services': everything that is said here goes to stderr.
 SAY := @echo >&2 "make:"
 
-.PHONY: setup setup-full demo test test-full test-runtime clean
+.PHONY: setup setup-full demo test test-full test-runtime mutants clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.installed
@@ -51,8 +51,13 @@ test-runtime: $(VENV)/.installed-dev
 	@SERVICE_PYTHON=$(CURDIR)/$(VENV)-runtime/bin/python $(PYTEST) tests/process/test_runtime.py \
 		tests/process/test_speech.py tests/process/test_commands.py tests/process/test_microphone.py
 
+# Goes on where it was interrupted; MUTANTS="--again" tries the survivors once more.
+mutants: $(VENV)/.installed-mutants
+	$(SAY) "mutants of the code, and which of them the fast tests do not notice"
+	@$(RUN) tools/mutants/run.py $(MUTANTS)
+
 clean:
-	@rm -rf $(VENV) $(VENV)-runtime .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
+	@rm -rf $(VENV) $(VENV)-runtime mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is as old as the last installation: changed requirements are newer and install again.
@@ -79,4 +84,8 @@ $(VENV)/.installed-view: requirements-clients.txt $(VENV)/.installed
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed-full $(VENV)/.installed-view
 	$(SAY) "installing requirements-dev.txt"
 	@$(PIP_INSTALL) -r requirements-dev.txt >&2
+	@touch $@
+
+$(VENV)/.installed-mutants: tools/mutants/requirements.txt $(VENV)/.installed-dev
+	@$(PIP_INSTALL) -r tools/mutants/requirements.txt >&2
 	@touch $@

@@ -1,0 +1,1 @@
+"""Mutants: small changes to the code that the fast tests must notice."""
