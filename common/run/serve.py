@@ -118,6 +118,8 @@ def start(config: CommonConfig, source: Source, process: Process) -> None:
     """Start what fills the inbox. Raises FatalError ``audio_device_failed``."""
     if isinstance(source, Microphone) and not config.start_paused:
         source.resume()
+    if isinstance(source, Microphone) and process.lines is not None:
+        process.lines.cut = source.cut
     if isinstance(source, (FileSource, StdinSource)):
         threading.Thread(target=source.run, args=(process.inbox,), name="source", daemon=True).start()
     if process.lines is not None:

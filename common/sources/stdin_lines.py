@@ -78,6 +78,7 @@ class LineReader:
         self._encoding = ENCODINGS[encoding]
         self._lines = Lines()
         self._ended = False
+        self.cut: Callable[[], None] = lambda: None  # before a command that cuts: a microphone puts what it holds
 
     def start(self) -> None:
         """Begin to read; once."""
@@ -133,6 +134,7 @@ class LineReader:
         if command.kind == "stop":
             self._hurry()
         if command.kind in CUTS:
+            self.cut()
             yield from self._blocks(self._converter.finish())
         yield command
 

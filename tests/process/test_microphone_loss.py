@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from random import Random
 from typing import Callable, Iterator
 
 import pytest
@@ -87,6 +88,56 @@ def test_a_lost_microphone_is_told_once_and_heard_again_when_it_is_back(
     assert [event["state"] for event in ended.events if "state" in event] == ["recovering"]
     assert ended.status == 0
     assert "Traceback" not in ended.log
+
+
+def wait_for_count(running: Running, text: bytes, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while running.log.count(text) + running.stdout.count(text) < count:
+        assert time.monotonic() < deadline and running.process.poll() is None, running.log.decode()[-2000:]
+        time.sleep(0.02)
+
+
+def test_a_microphone_that_goes_again_while_it_comes_back_is_heard_again(tmp_path: Path) -> None:
+    """PortAudio's ALSA thread may then spin for ever, print 100 MB a second and let no call return."""
+    random = Random(1)
+    with virtual_microphone(tmp_path) as microphone, commanded(microphone) as running:
+        for number in range(1, 7):
+            microphone.unplug()
+            wait_for_count(running, LOST, number)
+            time.sleep(random.uniform(0, 0.5))
+            microphone.plug_in()
+            time.sleep(random.uniform(0, 0.6))
+            microphone.unplug()
+            time.sleep(random.uniform(0, 0.5))
+            microphone.plug_in()
+            wait_for_count(running, b"microphone is back", number)
+        microphone.play(playable(tmp_path))
+        running.wait_for(b"asr_text.final")
+        answered(running, "stop", "1", within=15)
+        ended = running.end()
+    assert ended.finals == [transcripts()[a_recording().name]]
+    assert len(ended.errors) >= 6 and set(ended.errors) == {"audio_device_lost"}
+    assert len(ended.log) < 20_000
+
+
+@pytest.mark.full
+def test_fifty_losses_in_a_row_leave_nothing_behind(tmp_path: Path) -> None:
+    left: list[tuple[int, int]] = []
+    with virtual_microphone(tmp_path) as microphone, commanded(microphone) as running:
+        for number in range(1, 51):
+            microphone.unplug()
+            wait_for_count(running, LOST, number)
+            microphone.plug_in()
+            wait_for_count(running, b"microphone is back", number)
+            process = Path(f"/proc/{running.process.pid}")
+            left.append((len(list((process / "fd").iterdir())), len(list((process / "task").iterdir()))))
+        microphone.play(playable(tmp_path))
+        running.wait_for(b"asr_text.final")
+        answered(running, "stop", "1", within=15)
+        ended = running.end()
+    assert ended.finals == [transcripts()[a_recording().name]]
+    assert ended.errors == ["audio_device_lost"] * 50
+    assert max(left[-10:]) <= max(left[:10]), left
 
 
 @each_way

@@ -1,13 +1,15 @@
-"""The microphone on a PortAudio that can be told what to do: devices vanish, callbacks stop, calls hang."""
+"""The microphone on devices that can be told what to do: they vanish, fall silent, hang."""
 
 from __future__ import annotations
 
+import json
 import logging
 import queue
-import sys
 import threading
+import time
 import types
-from typing import Any, Callable
+from dataclasses import asdict
+from typing import Any, Iterator
 
 import numpy as np
 import pytest
@@ -16,96 +18,99 @@ from common.errors import FatalError
 from common.run.loop import Loop
 from common.run.process import Process
 from common.run.state import RunState
+from common.sources import capture_process
 from common.sources import microphone as module
+from common.sources.capture import FAILED, FOUND, LOSS, OPENED, SOUND, Device
+from common.sources.capture_process import Packet, next_packet
 from common.sources.inbox import Inbox
 from common.sources.messages import AudioBlock, DeviceLost, EndOfInput, Gap, Message
 from common.sources.microphone import Microphone
 from common.speech.partials import Partials
 from common.units import VAD_FRAME_SAMPLES
+from common.wire.command_lines import Command
 from common.wire.events import ErrorEvent, Event, Final, Partial, State, Status
 from tests.speech.scripted import ScriptedEngine, audio, service
 
 PATIENCE = 20.0  # seconds that a test waits for what takes none
 
 
-class Stream:
-    def __init__(self, portaudio: PortAudio, callback: Callable[..., None], finished_callback: Callable[[], None]):
-        self.portaudio, self.callback, self.finish = portaudio, callback, finished_callback
+class Capture:
+    """A process's place, which hears one device. What it found is what was plugged in when it was started."""
 
-    def start(self) -> None:
-        self.portaudio.open.append(self)
-        self.portaudio.started.release()
+    def __init__(self, devices: Devices, wanted: str | None) -> None:
+        self.packets: queue.SimpleQueue[Packet] = queue.SimpleQueue()
+        self.devices = devices
+        names = [name for name in devices.plugged if wanted in (None, "0") or str(wanted) in f"{name}, fake"]
+        self.name = names[0] if names else ""
+        devices.attempts.release()
+        if not names:
+            self.fail("no such device")
+        else:
+            known = f"{self.name}, fake" if wanted is not None else None
+            self.say(FOUND, json.dumps(asdict(Device(0, self.name, known, devices.rate, 1))).encode())
 
-    def abort(self) -> None:
-        assert self.portaudio.answers.wait(PATIENCE)
+    def say(self, kind: bytes, content: bytes = b"") -> None:
+        self.packets.put((kind, content))
+
+    def fail(self, why: str) -> None:
+        self.say(FAILED, json.dumps(["audio_device_failed", f"PortAudioError: {why}", 1]).encode())
+
+    def open(self) -> None:
+        if not self.devices.answers:
+            return
+        if self.name not in self.devices.plugged:
+            return self.fail("the device has gone")
+        self.devices.open.append(self)
+        self.say(OPENED)
+        self.devices.opened.release()
 
     def close(self) -> None:
-        if self in self.portaudio.open:
-            self.portaudio.open.remove(self)
-        self.finish()
+        if self in self.devices.open:
+            self.devices.open.remove(self)
+        self.packets.put(None)
 
     def speak(self, frames: str) -> None:
         for frame in frames:
-            self.callback(audio(frame)[:, None], VAD_FRAME_SAMPLES, None, None)
+            self.say(SOUND, audio(frame).tobytes())
+
+    def end(self) -> None:
+        self.packets.put(None)
 
 
-class PortAudio(types.ModuleType):
-    """sounddevice's place: one device or none, as it was when PortAudio was initialised last."""
-
-    PortAudioError = OSError
+class Devices:
+    """What the system has; called like CaptureProcess."""
 
     def __init__(self) -> None:
-        super().__init__("sounddevice")
-        self.plugged = ["built-in"]  # what the system has
-        self.known = ["built-in"]  # what PortAudio has seen
-        self.open: list[Stream] = []
-        self.started = threading.Semaphore(0)
+        self.plugged = ["built-in"]
+        self.rate = 16000
+        self.open: list[Capture] = []
+        self.opened = threading.Semaphore(0)
         self.attempts = threading.Semaphore(0)
-        self.answers = threading.Event()  # cleared: a call to close a stream hangs
-        self.answers.set()
+        self.microphones: list[Microphone] = []
+        self.answers = True  # False: a call to open a stream hangs
 
-    def _terminate(self) -> None:
-        assert not self.open, "terminated with a stream open"
-        self.known = []
+    def __call__(self, wanted: str | None, channel: int, told: set[bytes]) -> Capture:
+        return Capture(self, wanted)
 
-    def _initialize(self) -> None:
-        self.known = list(self.plugged)
-
-    def query_devices(self, wanted: Any = None, kind: str = "") -> dict[str, Any]:
-        self.attempts.release()
-        names = [name for name in self.known if wanted is None or str(wanted) in f"{name}, fake" or wanted == 0]
-        if not names:
-            raise ValueError("no such device")
-        number = self.known.index(names[0])
-        settings = {"max_input_channels": 1, "default_samplerate": 16000.0, "hostapi": 0}
-        return {"index": number, "name": names[0], **settings}
-
-    def query_hostapis(self, _: int) -> dict[str, str]:
-        return {"name": "fake"}
-
-    def check_input_settings(self, **_: Any) -> None:
-        pass
-
-    def InputStream(self, device: int, **options: Any) -> Stream:
-        if self.known[device] not in self.plugged:
-            raise OSError("the device has gone")
-        self.opened_name = self.known[device]
-        return Stream(self, options["callback"], options["finished_callback"])
-
-    def stream(self) -> Stream:
-        """The stream that is started next."""
-        assert self.started.acquire(timeout=PATIENCE)
+    def stream(self) -> Capture:
+        """The one that is opened next."""
+        assert self.opened.acquire(timeout=PATIENCE)
         return self.open[-1]
+
+    def microphone(self, inbox: Inbox, device: str | None = None, paused: bool = False) -> Microphone:
+        self.microphones.append(Microphone(device, 0, inbox, paused, start=self))
+        return self.microphones[-1]
 
 
 @pytest.fixture
-def portaudio(monkeypatch: pytest.MonkeyPatch) -> PortAudio:
-    fake = PortAudio()
-    monkeypatch.setitem(sys.modules, "sounddevice", fake)
-    monkeypatch.setattr(module, "GRACE_SEC", 0.001)
+def devices(monkeypatch: pytest.MonkeyPatch) -> Iterator[Devices]:
+    monkeypatch.setattr(capture_process, "GRACE_SEC", 0.001)
     monkeypatch.setattr(module, "FIRST_PAUSE_SEC", 0.001)
     monkeypatch.setattr(module, "LONGEST_PAUSE_SEC", 0.004)
-    return fake
+    made = Devices()
+    yield made
+    for microphone in made.microphones:
+        microphone.pause()
 
 
 def messages(inbox: Inbox, count: int) -> list[Message]:
@@ -116,138 +121,138 @@ def kinds(inbox: Inbox, count: int) -> list[type]:
     return [type(message) for message in messages(inbox, count)]
 
 
-def unplug(portaudio: PortAudio, stream: Stream) -> None:
-    portaudio.plugged = []
-    stream.finish()
+def unplug(devices: Devices, stream: Capture) -> None:
+    devices.plugged = []
+    stream.end()
 
 
 def test_a_loss_is_told_once_and_a_gap_stands_before_what_is_heard_next(
-    portaudio: PortAudio, caplog: pytest.LogCaptureFixture
+    devices: Devices, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     inbox = Inbox()
-    microphone = Microphone(None, 0, inbox, paused=False)
-    stream = portaudio.stream()
+    microphone = devices.microphone(inbox)
+    stream = devices.stream()
     stream.speak("ab")
-    unplug(portaudio, stream)
+    unplug(devices, stream)
     assert kinds(inbox, 3) == [AudioBlock, AudioBlock, DeviceLost]
     assert microphone.is_lost
     for _ in range(10):
-        assert portaudio.attempts.acquire(timeout=PATIENCE)  # each fails, and none is told
-    portaudio.plugged = ["built-in"]
-    portaudio.stream().speak("c")
+        assert devices.attempts.acquire(timeout=PATIENCE)  # each fails, and none is told
+    devices.plugged = ["built-in"]
+    devices.stream().speak("c")
     gap, block = messages(inbox, 2)
     assert gap == Gap() and isinstance(block, AudioBlock)
     assert not microphone.is_lost
     assert "microphone is back" in caplog.text
 
 
-def test_a_callback_that_stops_is_a_loss(portaudio: PortAudio, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_callback_that_stops_is_a_loss(devices: Devices, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CALLBACK_SEC", 0.05)
     inbox = Inbox()
-    Microphone(None, 0, inbox, paused=False)
-    portaudio.stream().speak("a")
+    devices.microphone(inbox)
+    devices.stream().speak("a")
     _, lost = messages(inbox, 2)
     assert isinstance(lost, DeviceLost) and "nothing for 0.05 s" in lost.reason
 
 
 def test_a_thread_that_was_held_up_takes_what_came_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "GRACE_SEC", PATIENCE)
-    heard: queue.SimpleQueue[np.ndarray | None] = queue.SimpleQueue()
-    threading.Timer(0.1, heard.put, (audio("a"),)).start()
-    frames = module._next(heard, 0.001)
-    assert frames is not None and len(frames) == VAD_FRAME_SAMPLES
+    monkeypatch.setattr(capture_process, "GRACE_SEC", PATIENCE)
+    packets: queue.SimpleQueue[Packet] = queue.SimpleQueue()
+    threading.Timer(0.1, packets.put, ((SOUND, b"sound"),)).start()
+    assert next_packet(packets, 0.001, "nothing") == (SOUND, b"sound")
 
 
 def test_a_device_that_opens_and_gives_nothing_is_still_the_same_outage(
-    portaudio: PortAudio, monkeypatch: pytest.MonkeyPatch
+    devices: Devices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FIRST_CALLBACK_SEC", 0.02)
     inbox = Inbox()
-    Microphone(None, 0, inbox, paused=False)
+    devices.microphone(inbox)
     for _ in range(4):
-        stream = portaudio.stream()
+        stream = devices.stream()
     assert kinds(inbox, 1) == [DeviceLost]
     stream.speak("a")
     assert isinstance(inbox.get(), AudioBlock)  # nothing was heard before: there is no gap
 
 
-def test_another_device_that_is_the_default_by_now_is_taken(portaudio: PortAudio) -> None:
+def test_another_device_that_is_the_default_by_now_is_taken(devices: Devices) -> None:
     inbox = Inbox()
-    Microphone(None, 0, inbox, paused=False)
-    stream = portaudio.stream()
-    portaudio.plugged = ["headset"]
-    stream.finish()
-    portaudio.stream().speak("a")
+    devices.microphone(inbox)
+    stream = devices.stream()
+    devices.plugged = ["headset"]
+    stream.end()
+    devices.stream().speak("a")
     assert kinds(inbox, 2) == [DeviceLost, AudioBlock]
-    assert portaudio.opened_name == "headset"
+    assert devices.open[-1].name == "headset"
 
 
-def test_a_device_chosen_by_its_number_is_found_again_by_its_name(portaudio: PortAudio) -> None:
+def test_a_device_chosen_by_its_number_is_found_again_by_its_name(devices: Devices) -> None:
     inbox = Inbox()
-    Microphone("0", 0, inbox, paused=False)
-    stream = portaudio.stream()
-    portaudio.plugged = ["headset", "built-in"]  # now number 1
-    stream.finish()
-    portaudio.stream()
-    assert portaudio.opened_name == "built-in"
+    devices.microphone(inbox, "0")
+    stream = devices.stream()
+    devices.plugged = ["headset", "built-in"]  # now number 1
+    stream.end()
+    devices.stream()
+    assert devices.open[-1].name == "built-in"
 
 
-def test_pause_and_resume_leave_a_gap_and_see_a_new_default(portaudio: PortAudio) -> None:
+def test_pause_and_resume_leave_a_gap_and_see_a_new_default(devices: Devices) -> None:
     inbox = Inbox()
-    microphone = Microphone(None, 0, inbox, paused=False)
-    portaudio.stream().speak("a")
+    microphone = devices.microphone(inbox)
+    devices.stream().speak("a")
     assert kinds(inbox, 1) == [AudioBlock]
     microphone.pause()
-    assert portaudio.open == []
-    portaudio.plugged = ["headset"]
+    assert devices.open == []
+    devices.plugged = ["headset"]
     microphone.resume()
-    portaudio.stream().speak("b")
+    devices.stream().speak("b")
     assert kinds(inbox, 2) == [Gap, AudioBlock]
     microphone.pause()
 
 
-def test_a_pause_in_an_outage_does_not_wait_and_ends_the_attempts(portaudio: PortAudio) -> None:
+def test_a_pause_in_an_outage_does_not_wait_and_ends_the_attempts(devices: Devices) -> None:
     inbox = Inbox()
-    microphone = Microphone(None, 0, inbox, paused=False)
-    unplug(portaudio, portaudio.stream())
+    microphone = devices.microphone(inbox)
+    unplug(devices, devices.stream())
     assert kinds(inbox, 1) == [DeviceLost]
     microphone.pause()
-    with pytest.raises(FatalError, match="no such device"):  # it has its turn only when the attempts have ended
+    assert not microphone.is_lost
+    with pytest.raises(FatalError, match="no such device"):
         microphone.resume()
-    portaudio.plugged = ["built-in"]
+    devices.plugged = ["built-in"]
     microphone.resume()
-    portaudio.stream().speak("a")
+    devices.stream().speak("a")
     assert kinds(inbox, 1) == [AudioBlock]
 
 
 def test_a_sound_system_that_hangs_holds_up_neither_pause_nor_resume(
-    portaudio: PortAudio, monkeypatch: pytest.MonkeyPatch
+    devices: Devices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "CALLBACK_SEC", 0.02)
     monkeypatch.setattr(module, "OPEN_SEC", 0.05)
     inbox = Inbox()
-    microphone = Microphone(None, 0, inbox, paused=False)
-    portaudio.answers.clear()
-    portaudio.stream().speak("a")
+    microphone = devices.microphone(inbox)
+    devices.answers = False
+    devices.stream().speak("a")
     assert kinds(inbox, 2) == [AudioBlock, DeviceLost]
     microphone.pause()
     with pytest.raises(FatalError, match="does not answer"):
         microphone.resume()
-    portaudio.answers.set()
+    devices.answers = True
     monkeypatch.setattr(module, "OPEN_SEC", PATIENCE)
     microphone.resume()
-    portaudio.stream().speak("b")
+    devices.stream().speak("b")
     assert kinds(inbox, 2) == [Gap, AudioBlock]
 
 
 def test_the_pause_between_two_attempts_doubles_up_to_ten_seconds(
-    portaudio: PortAudio, monkeypatch: pytest.MonkeyPatch
+    devices: Devices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FIRST_PAUSE_SEC", 0.5)
     monkeypatch.setattr(module, "LONGEST_PAUSE_SEC", 10.0)
     inbox = Inbox()
-    microphone = Microphone(None, 0, inbox, paused=True)
+    microphone = devices.microphone(inbox, paused=True)
     waited: list[float] = []
 
     class Impatient(threading.Event):
@@ -257,30 +262,93 @@ def test_the_pause_between_two_attempts_doubles_up_to_ten_seconds(
 
     listening = module.Listening()
     listening.stopping = Impatient()
-    keeper = threading.Thread(target=microphone._keep, args=(listening,))
+    keeper = threading.Thread(target=microphone._keep, args=(listening, None))
     keeper.start()
-    stream = portaudio.stream()
+    stream = devices.stream()
     stream.speak("a")
     assert kinds(inbox, 1) == [AudioBlock]
-    unplug(portaudio, stream)
+    unplug(devices, stream)
     keeper.join(PATIENCE)
     assert waited == [0.5, 1, 2, 4, 8, 10, 10, 10, 10]
 
 
-def test_the_service_finalises_tells_and_goes_on_with_a_fresh_utterance(portaudio: PortAudio) -> None:
+def test_sound_that_portaudio_lost_leaves_a_gap_and_is_warned_of_once(
+    devices: Devices, caplog: pytest.LogCaptureFixture
+) -> None:
     inbox = Inbox()
-    microphone: Any = Microphone(None, 0, inbox, paused=False)
+    devices.microphone(inbox)
+    stream = devices.stream()
+    stream.say(LOSS)  # before the first block there is nothing that could be joined
+    stream.speak("a")
+    for _ in range(2):
+        stream.say(LOSS)
+        stream.speak("b")
+    assert kinds(inbox, 5) == [AudioBlock, Gap, AudioBlock, Gap, AudioBlock]
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1
+
+
+@pytest.mark.parametrize("event", ["command", "loss inside PortAudio", "device lost"])
+def test_what_the_resampler_holds_is_put_before_what_cuts(devices: Devices, event: str) -> None:
+    devices.rate = 48000
+    inbox = Inbox()
+    microphone = devices.microphone(inbox)
+    stream = devices.stream()
+    stream.speak("abcabc")
+    while microphone._converter._taken < 6 * VAD_FRAME_SAMPLES:
+        time.sleep(0.001)
+    if event == "command":
+        microphone.cut()
+        inbox.put(Command("flush"))
+    elif event == "device lost":
+        unplug(devices, stream)
+    else:
+        stream.say(LOSS)
+    heard = 0
+    while isinstance(message := inbox.get(), AudioBlock):
+        heard += len(message.samples)
+    assert heard == 6 * VAD_FRAME_SAMPLES // 3
+    assert isinstance(message, (Command, DeviceLost, Gap))
+
+
+def test_fifty_losses_in_a_row_are_each_told_and_the_last_device_is_heard(devices: Devices) -> None:
+    inbox = Inbox()
+    devices.microphone(inbox)
+    threads = threading.active_count()
+    for _ in range(50):
+        stream = devices.stream()
+        stream.speak("a")
+        stream.end()
+    devices.stream().speak("b")
+    assert kinds(inbox, 151) == [AudioBlock, *[DeviceLost, Gap, AudioBlock] * 50]
+    assert threading.active_count() == threads
+
+
+def test_five_seconds_of_exact_zeros_are_warned_of_once(devices: Devices, caplog: pytest.LogCaptureFixture) -> None:
+    microphone = devices.microphone(Inbox(), paused=True)
+    for _ in range(20):
+        microphone.watch_for_silence(np.zeros((16000, 1), dtype=np.float32))
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1
+    assert "muted" in caplog.text
+    microphone.watch_for_silence(np.full((1, 1), 1e-5, dtype=np.float32))
+    for _ in range(6):
+        microphone.watch_for_silence(np.zeros((16000, 1), dtype=np.float32))
+    assert [record.levelname for record in caplog.records].count("WARNING") == 2
+
+
+def test_the_service_finalises_tells_and_goes_on_with_a_fresh_utterance(devices: Devices) -> None:
+    inbox = Inbox()
+    microphone: Any = devices.microphone(inbox)
     events: list[Event] = []
     output: Any = types.SimpleNamespace(write=lambda event, _arrived: events.append(event))
     engine = ScriptedEngine()
     loop = Loop(Process(output, inbox, RunState(State.LISTENING)), microphone, service(engine, Partials(True)))
-    stream = portaudio.stream()
+    stream = devices.stream()
     stream.speak("..aaaabb")
-    unplug(portaudio, stream)
+    unplug(devices, stream)
     for _ in range(9):
         loop.step()
-    portaudio.plugged = ["built-in"]
-    portaudio.stream().speak("bbbb....")
+    devices.plugged = ["built-in"]
+    devices.stream().speak("bbbb....")
     for _ in range(9):
         loop.step()
     inbox.put(EndOfInput())
