@@ -10,7 +10,7 @@ import numpy as np
 from common.sources.decoding.byte_stream import ByteStream
 from common.sources.decoding.pcm_files import raw
 from common.sources.decoding.pcm_samples import ENCODINGS
-from common.sources.decoding.recognise import MP3, is_mp3_later, recognise
+from common.sources.decoding.recognise import HEAD_BYTES, MP3, container, is_mp3_later, recognise
 from common.sources.decoding.sound import Sound, Unreadable
 from common.sources.decoding.sounds import PIPE_IT, READERS, failed, hear, sounds_in
 from common.sources.inbox import Inbox
@@ -54,7 +54,9 @@ class StdinSource:
             inbox.put(SourceFailed(failed(error, "stdin")))
 
     def _sounds(self) -> Iterator[Sound]:
-        kind = recognise(self._stream) or (MP3 if is_mp3_later(self._stream) else None)
+        kind = container(self._stream.peek(HEAD_BYTES))
+        if kind is None and self._encoding == ENCODINGS["s16le"]:  # a telephone's quiet looks a little like an mp3
+            kind = recognise(self._stream) or (MP3 if is_mp3_later(self._stream) else None)
         if kind is None:
             yield raw(self._stream, self._rate, self._channels, self._encoding)
             return

@@ -320,6 +320,14 @@ def test_no_speech_as_raw_pcm_is_taken_for_a_file() -> None:
         assert recognise(stream) is None and not is_mp3_later(stream)
 
 
+def test_no_tone_as_raw_pcm_is_taken_for_a_file() -> None:
+    for period in range(8, 200):
+        for amplitude in (300, 8000, 32767):
+            tone = np.floor(amplitude * np.sin(2 * np.pi * np.arange(4000) / period)).astype("<i2")
+            stream = ByteStream(io.BytesIO(tone.tobytes()).read)
+            assert recognise(stream) is None and not is_mp3_later(stream), (period, amplitude)
+
+
 def test_a_broadcast_that_begins_in_the_middle_of_a_frame_is_heard() -> None:
     content = encoded(np.concatenate([ONE, OTHER]), "MP3")
     found, error = heard_from_a_pipe(content[1000:])

@@ -69,10 +69,12 @@ def is_mp3(stream: ByteStream, at: int = 0) -> bool:
     """Whether frames of MPEG audio come in ``stream`` after ``at`` bytes."""
 
     first = frame_at(stream.peek(at + HEADER_BYTES)[at:])
+    if first is None or first.format[1] == 1:  # nobody writes layer I, and plain tones have its headers
+        return False
 
     def length(header: bytes) -> int:
         frame = frame_at(header[:HEADER_BYTES])
-        return frame.length if frame is not None and first is not None and frame.format == first.format else 0
+        return frame.length if frame is not None and frame.format == first.format else 0
 
     return _in_a_row(stream, length, at)
 
