@@ -33,7 +33,7 @@ NEEDED_WITH = {  # package → (its module, what needs it)
     "kaldi-native-fbank": ("kaldi_native_fbank", []),
     "silero-vad": ("silero_vad", []),
     "soxr": ("soxr", ["--input", "8000.wav"]),
-    "soundfile": ("soundfile", []),
+    "soundfile": ("soundfile", ["--input", "8000.flac"]),
     "sounddevice": ("sounddevice", ["--input", "mic"]),
     "numpy": ("numpy", []),
     "pypinyin": ("pypinyin", ["--hotwords", "星期"]),
@@ -74,8 +74,9 @@ def without(tmp_path: Path, modules: str, *arguments: str) -> Ended:
 @pytest.mark.parametrize("package", NEEDED_WITH)
 def test_a_package_that_is_missing_is_named_with_the_command_that_installs_it(tmp_path: Path, package: str) -> None:
     modules, arguments = NEEDED_WITH[package]
-    soundfile.write(str(tmp_path / "8000.wav"), np.zeros(8000, np.float32), 8000)
-    arguments = [str(tmp_path / each) if each.endswith(".wav") else each for each in arguments]
+    for name in ("8000.wav", "8000.flac"):
+        soundfile.write(str(tmp_path / name), np.zeros(8000, np.float32), 8000)
+    arguments = [str(tmp_path / each) if each.startswith("8000.") else each for each in arguments]
     ended = without(tmp_path, modules, *arguments)
     assert [event["type"] for event in ended.events] == ["core.error_event"], ended.log
     assert (ended.errors, ended.status) == (["dependency_missing"], 3)
