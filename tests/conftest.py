@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from common.engines.seam import Engine
 from common.settings.flags import DEMO_MODEL
 from common.settings.services import ModelConfig, StreamingConfig
+from tests.engines.small_models import configured
 
 # A busy machine is no finding: no example has a time limit, and slow generation is no failure.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,4 +33,4 @@ def demo_engine() -> Callable[[ModelConfig], Engine]:
     def load() -> ParaformerEngine:
         return load_engine(StreamingConfig(model_dir=str(DEMO_MODEL), device="cpu", threads=1, engine="torch"))
 
-    return lambda config: load().configured(config)
+    return lambda config: configured(load(), config)

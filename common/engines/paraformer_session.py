@@ -12,7 +12,6 @@ from common.engines.quiet import quiet_noise
 from common.engines.seam import SHORTEST_LAST_PIECE, Hypothesis, Spellings
 from common.engines.streaming_step import Network, Shape, first_state, step
 from common.errors import FatalError
-from common.settings.services import ModelConfig
 from common.units import LFR_FRAME_SAMPLES
 
 
@@ -27,11 +26,6 @@ class ParaformerEngine:
         self.about: tuple[tuple[str, Any], ...] = ()
         self.spellings: Spellings = lambda _words: {}
         self.precision = "float32"  # or int8
-
-    def configured(self, config: ModelConfig) -> ParaformerEngine:
-        """The same loaded network with the chunk size and the look-backs of ``config``; not on OpenVINO, whose graphs
-        have fixed shapes."""
-        return ParaformerEngine(self.network, self.frontend, Shape.of(config), self.token_list)
 
     def session(self) -> ParaformerSession:
         return ParaformerSession(self)

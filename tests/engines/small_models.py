@@ -7,10 +7,14 @@ import shutil
 from pathlib import Path
 from typing import Any, Callable
 
+from common.engines.funasr.engine import FunasrEngine
 from common.engines.model_folder import Kind, ModelFiles, read_folder
+from common.engines.paraformer_session import ParaformerEngine
+from common.engines.streaming_step import Shape
 from common.finals.punctuation import PUNCTUATION, punctuation_arguments
 from common.finals.second_pass import SECOND_PASS, second_pass_arguments
 from common.settings.flags import DEMO_MODEL
+from common.settings.services import ModelConfig
 from tools.random_model.make_random_model import FRONTEND
 
 ENCODER = {
@@ -151,3 +155,11 @@ def _written(
     change(model)
     torch.save(model.state_dict(), str(folder / "model.pt"))
     return folder
+
+
+def configured(engine: Any, config: ModelConfig) -> Any:
+    """The loaded model of ``engine`` with the chunk size and the look-backs of ``config``; not on OpenVINO, whose
+    graphs have fixed shapes."""
+    if isinstance(engine, FunasrEngine):
+        return FunasrEngine(engine.model, engine.frontend, engine._build, engine.token_list, config)
+    return ParaformerEngine(engine.network, engine.frontend, Shape.of(config), engine.token_list)

@@ -17,6 +17,7 @@ from common.settings.flags import DEMO_MODEL
 from common.settings.services import StreamingConfig
 from common.units import LFR_FRAME_SAMPLES
 from tests.audio import recordings_of_many_lengths
+from tests.engines.small_models import configured
 from tools.random_model.make_random_model import make
 from tools.verify.funasr_loop import NEAR_TIE, Decoded, FunasrLoop, padded_as_finish_does
 
@@ -45,7 +46,7 @@ class Pair:
     def view(self, **settings: Any) -> Engine:
         """The engine with other settings, its model loaded once; OpenVINO's graphs are made for their settings."""
         config = replace(self.config, **settings)
-        return load_engine(config) if config.engine == "openvino" else self.engine.configured(config)
+        return load_engine(config) if config.engine == "openvino" else configured(self.engine, config)
 
     def by_funasr(self, number: int, chunk_size: tuple[int, int, int], look_backs: tuple[int, int]) -> Decoded:
         return by_funasr(str(self.config.model_dir), number, chunk_size, look_backs)

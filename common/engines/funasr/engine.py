@@ -42,10 +42,6 @@ class FunasrEngine:
         self._ahead = config.chunk_size[2] * LFR_FRAME_SAMPLES
         self.chunk_samples = config.chunk_size[1] * LFR_FRAME_SAMPLES
 
-    def configured(self, config: ModelConfig) -> FunasrEngine:
-        """The same loaded model with the chunk size and the look-backs of ``config``."""
-        return FunasrEngine(self.model, self.frontend, self._build, self.token_list, config)
-
     def session(self) -> FunasrSession:
         return FunasrSession(self)
 
