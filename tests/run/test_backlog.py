@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import types
 from typing import Any
 
@@ -39,9 +40,11 @@ class Printed:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.arrived: list[float | None] = []
 
     def write(self, event: Event, arrived: float | None = None) -> None:
         self.events.append(event)
+        self.arrived.append(arrived)
 
 
 class Live:
@@ -211,6 +214,55 @@ def test_a_device_that_is_lost_ends_the_utterance_and_is_told_by_its_own_name() 
     assert isinstance(error, ErrorEvent) and isinstance(status, Status)
     assert final.extra.end_reason == ended.reason == "device_lost"
     assert (error.error_code, error.message, status.state) == ("audio_device_lost", "OSError: unplugged", "recovering")
+
+
+def test_each_event_goes_with_the_time_when_its_audio_arrived() -> None:
+    clock = Time()
+    inbox = Inbox(clock=clock)
+    loop, printed, _ = loop_over(inbox, ScriptedEngine())
+    for clock.now, frames in ((1.0, "..aaaabb"), (2.0, "bb....")):
+        spoken_into(inbox, frames)
+    inbox.put(EndOfInput())
+    loop.run()
+    assert printed.events == [Partial("1", "甲", SURE), Partial("1", "甲乙", SURE), Final("1", "甲乙", SURE)]
+    assert printed.arrived == [1.0, 2.0, 2.0]
+
+
+def test_the_delay_that_status_tells_is_the_time_since_the_audio_arrived() -> None:
+    inbox = Inbox()
+    loop, _, process = loop_over(inbox, ScriptedEngine())
+    spoken_into(inbox, "..aaaa....")
+    inbox.put(EndOfInput())
+    begin = time.monotonic()
+    loop.run()
+    told = dict(process.stats.details(State.LISTENING, 0))
+    assert 0 <= told["latency_p50_ms"] <= told["latency_p95_ms"] <= (time.monotonic() - begin) * 1000 + 1000
+
+
+def test_a_bar_is_told_how_many_seconds_of_sound_were_heard() -> None:
+    inbox = Inbox()
+    seconds: list[float] = []
+    bar: Any = types.SimpleNamespace(update=seconds.append)
+    loop = Loop(process_of(inbox, Printed()), Live(), service(ScriptedEngine()), bar=bar)
+    spoken_into(inbox, "..aaaa....")
+    inbox.put(EndOfInput())
+    loop.run()
+    assert seconds == [FRAME_SEC] * 10
+
+
+def test_a_turn_that_is_given_up_ends_where_the_sound_did() -> None:
+    inbox = Inbox()
+    printed = Printed()
+    process = process_of(inbox, printed)
+    loop = Loop(process, Live(), service(ScriptedEngine(), Partials(append_only=True), turns=True))
+    spoken_into(inbox, "..aaaabb")
+    for _ in range(8):
+        loop.step()
+    process.stop()
+    loop.give_up()
+    ended = printed.events[-1]
+    assert isinstance(ended, TurnEnded)
+    assert (ended.reason, ended.final, ended.heard) == ("shutdown", True, 8 * VAD_FRAME_SAMPLES)
 
 
 def test_a_file_waits_and_loses_nothing() -> None:

@@ -125,7 +125,8 @@ def test_pause_finalises_then_closes_the_device_and_resume_listens_anew() -> Non
     assert (device.done, control.paused) == (["pause"], True)
     answer(control, "pause")
     assert device.done == ["pause"]
-    [ack] = answer(control, "resume")
+    status, ack = told(control, "resume")
+    assert isinstance(status, Status) and status.state is State.LISTENING
     assert isinstance(ack, Ack) and ack.ok
     assert (device.done, control.paused) == (["pause", "resume"], False)
     assert hear(running, "bbbb....")[-1] == Final("2", "乙", SURE)

@@ -91,7 +91,7 @@ def test_what_was_answered_at_once_does_not_come_a_second_time(process: Process)
     lines = [{"type": f"core.control.{kind}", "id": kind} for kind in ("status", "flush", "status")]
     os.write(into, b"".join(json.dumps(line).encode() + b"\n" for line in lines))
     os.close(into)
-    reader = LineReader(process.inbox, process.hurry, 16000, False, None, out, process.answer_at_once)
+    reader = LineReader(process.inbox, process.hurry, 16000, False, descriptor=out, answered=process.answer_at_once)
     reader._run()
     left = process.inbox.take_all()
     assert [line.id for line in left.lines] == ["flush"]

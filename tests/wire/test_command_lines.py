@@ -112,3 +112,10 @@ kinds = st.sampled_from(["core.control.set", "core.control.flush", "voice.audio.
 def test_any_fields_are_a_message_and_never_an_exception(kind: str, fields: Any, takes_audio: bool) -> None:
     answer = parse_line(json.dumps({"type": kind, **fields}).encode(), takes_audio)
     assert isinstance(answer, (Command, BadLine, Audio, AudioEnd))
+
+
+@pytest.mark.parametrize("content", [{}, {"audio": 7}, {"audio": "?"}, {"audio": "AAAA"}])
+def test_audio_that_cannot_be_read_is_answered_under_its_id(content: dict[str, Any]) -> None:
+    answer = parsed(True, type="voice.audio.append", id="7", **content)
+    assert isinstance(answer, BadLine) and answer.id == "7"
+    assert "voice.audio.append" in answer.reason and answer.reason.startswith("ValueError: ")

@@ -11,12 +11,13 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.wire.events import ErrorEvent, Final, Partial
+from common.wire.events import ErrorEvent, Event, Extra, Final, Partial
 from common.wire.line_writer import Clock, Output, ReaderGone
 from common.wire.standard_streams import StdoutFailed
 
@@ -178,3 +179,30 @@ def test_a_text_that_was_taken_back_and_said_again_behind_a_slow_reader_is_writt
 def waiting_in(descriptor: int) -> int:
     """Bytes in a pipe."""
     return struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0]
+
+
+def written(*events: Event, arrived: float | None = None) -> list[dict[str, Any]]:
+    """What an extended output makes of them."""
+    read_end, write_end = os.pipe()
+    output = Output(write_end, Clock())
+    output.extended = True
+    for event in events:
+        output.write(event, arrived)
+    output.close()
+    os.close(write_end)
+    lines = read_all(read_end).splitlines()
+    os.close(read_end)
+    return [json.loads(line) for line in lines]
+
+
+def test_the_delay_of_a_line_is_the_time_since_its_audio_arrived() -> None:
+    extra = Extra(1, 0, 16000, 15000, 0, (), "silence")
+    begin = time.monotonic()
+    [line] = written(Final(ID, "完", 0.9, extra), arrived=begin - 1000)
+    passed = time.monotonic() - begin
+    assert 1_000_000 <= line["latency_ms"] <= 1_000_000 + passed * 1000 + 1
+    assert written(Final(ID, "完", 0.9, extra))[0]["latency_ms"] == 0  # nobody knows when it arrived
+
+
+def test_half_a_surrogate_pair_in_a_text_is_written_as_a_question_mark() -> None:
+    assert written(ErrorEvent(ID, "internal_error", "a\ud800b"))[0]["message"] == "a?b"
