@@ -164,17 +164,30 @@ def test_a_stdin_from_which_nothing_can_come_is_said(tmp_path: Path, source: str
     assert b"Traceback" not in done.stderr
 
 
-def test_zeros_without_end_print_nothing_and_end_with_a_signal() -> None:
-    with Path("/dev/zero").open("rb") as zeros:
-        arguments = command("asr_service", "--demo", "--input", "-", "--log-level", "info")
+def test_zeros_as_fast_as_they_come_print_nothing_and_what_was_read_before_a_signal_is_accounted_for(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "zeros"
+    path.touch()
+    os.truncate(str(path), 1 << 33)  # three days of sound, and nothing on the disk
+    with path.open("rb", buffering=0) as zeros:
+        arguments = command("asr_service", "--demo", "--input", "-", "--status", "--log-level", "info")
         process = subprocess.Popen(arguments, stdin=zeros, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    while b"listening" not in process.stderr.readline():
-        assert process.poll() is None
-    time.sleep(1)  # minutes of sound
-    process.terminate()
-    stdout, log = process.communicate(timeout=20)
-    assert [event["error_code"] for event in checked(stdout)] in ([], ["audio_overflow"])
+        deadline = time.monotonic() + 60
+        while zeros.tell() < 180 * 32000:  # the two share their place in the file; this is minutes of sound
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.01)
+        before_ms = zeros.tell() / 32
+        process.terminate()
+        stdout, log = process.communicate(timeout=20)
+        after_ms = zeros.tell() / 32
+    events = checked(stdout)
+    told = [event for event in events if event["type"] == "core.error_event"]
+    dropped_ms = sum(int(event["message"].split()[1]) for event in told)
+    assert {event["error_code"] for event in told} <= {"audio_overflow"}
+    accounted_ms = events[-1]["totals"]["audio_ms"] + dropped_ms
+    assert before_ms - 1 - len(told) <= accounted_ms <= after_ms + len(told)
+    assert not [event for event in events if event["type"].startswith("voice.asr_text")]
     assert process.returncode == 0
     assert b"Traceback" not in log
 

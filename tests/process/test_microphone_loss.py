@@ -174,14 +174,16 @@ def test_commands_are_done_while_the_sound_server_hangs(tmp_path: Path) -> None:
 
 
 def test_another_default_microphone_is_heard(tmp_path: Path) -> None:
-    with virtual_microphone(tmp_path) as microphone, commanded(microphone) as running:
+    with virtual_microphone(tmp_path) as microphone, commanded(microphone, "--log-level", "info") as running:
         microphone.plug_in("headset")
         microphone.play(playable(tmp_path), "headset")
         running.wait_for(b"asr_text.final")
         answered(running, "stop", "1", within=15)
         ended = running.end()
     assert ended.finals == [transcripts()[a_recording().name]]
-    assert ended.errors in ([], ["audio_device_lost"])  # a sound server may move the stream without a loss
+    # A sound server may move the stream without a loss; what came back had been lost, and was told once.
+    assert ended.errors == ["audio_device_lost"] * ended.log.count("the microphone is back")
+    assert len(ended.errors) <= 1
 
 
 def test_a_service_that_writes_into_a_file_outlives_its_parent(tmp_path: Path) -> None:
