@@ -59,14 +59,22 @@ def test_a_detector_remembers_the_frames_before_until_it_is_told_to_forget_them(
     assert heard(detector, spoken()[:20]) == first
 
 
-def test_the_threads_of_torch_are_as_many_behind_a_frame_as_before_it() -> None:
+def test_a_frame_takes_one_thread_of_torch_and_leaves_the_others_to_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
+    detector = made(TorchVad)
+    threads: list[int] = []
+
+    def model(samples: torch.Tensor, rate: int) -> torch.Tensor:
+        threads.append(torch.get_num_threads())
+        return torch.zeros(1)
+
+    monkeypatch.setattr(detector, "_model", model)
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(3)
-        made(TorchVad).probability(spoken()[0])
-        assert torch.get_num_threads() == 3
+        detector.probability(spoken()[0])
+        assert (threads, torch.get_num_threads()) == ([1], 3)
     finally:
         torch.set_num_threads(before)
 

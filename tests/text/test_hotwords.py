@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from common.errors import FatalError
 from common.settings.files import read_hotwords
 from common.settings.hotword_list import MAX_FILE_BYTES, MAX_LENGTH, MAX_WORDS, Hotword, parse_hotwords
 from common.text.hotword_rescoring import FLOOR, rescore, settle
+from common.text.hotword_sound import sounds_of_word
 from common.text.hotword_spelling import BOOST, LeftOut, Lexicon, latin_words
 
 TOKENS = ["<blank>", "<s>", "</s>", *"王伟炜张静敬竟说目的墓地第弟银行人北京大学背景一在们好经", *"ustvb"]
@@ -354,3 +356,15 @@ def test_settling_chunk_by_chunk_only_appends(
         settled = settle(before, tokens[:count], list(rows[:count]), lexicon)
         assert settled[: len(before)] == before
         assert len(settled) <= max(count, len(before))
+
+
+def test_a_word_right_after_what_is_settled_is_found_however_much_that_is() -> None:
+    for settled in ("", "一", "一在", "一在们好经一在们好经"):
+        assert written(f"{settled}王伟说", "王炜", first=len(settled)) == f"{settled}王炜说"
+
+
+def test_what_hotwords_need_and_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pypinyin", None)
+    with pytest.raises(FatalError, match=r"pypinyin.*pip install -r requirements\.txt") as missing:
+        sounds_of_word("银行")
+    assert missing.value.error_code == "dependency_missing"

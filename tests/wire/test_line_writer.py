@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.wire.events import ErrorEvent, Event, Extra, Final, Partial
-from common.wire.line_writer import Clock, Output, ReaderGone
+from common.wire.line_writer import IDLE_POLL_SEC, Clock, Output, ReaderGone
 from common.wire.standard_streams import StdoutFailed
 
 F_SETPIPE_SZ = 1031  # fcntl's number on Linux; the name came with Python 3.10
@@ -206,3 +206,16 @@ def test_the_delay_of_a_line_is_the_time_since_its_audio_arrived() -> None:
 
 def test_half_a_surrogate_pair_in_a_text_is_written_as_a_question_mark() -> None:
     assert written(ErrorEvent(ID, "internal_error", "a\ud800b"))[0]["message"] == "a?b"
+
+
+def test_a_line_is_written_when_it_is_handed_over_and_not_at_the_next_look_after_the_reader() -> None:
+    read_end, write_end = os.pipe()
+    output = Output(write_end, Clock())
+    begin = time.monotonic()
+    for count in range(20):
+        output.write(Final(ID, str(count), 0.9))
+        assert json.loads(os.read(read_end, 1 << 16))["text"] == str(count)
+    assert time.monotonic() - begin < 20 * IDLE_POLL_SEC / 2
+    output.close()
+    os.close(write_end)
+    os.close(read_end)
