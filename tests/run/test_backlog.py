@@ -239,15 +239,18 @@ def test_the_delay_that_status_tells_is_the_time_since_the_audio_arrived() -> No
     assert 0 <= told["latency_p50_ms"] <= told["latency_p95_ms"] <= (time.monotonic() - begin) * 1000 + 1000
 
 
-def test_a_bar_is_told_how_many_seconds_of_sound_were_heard() -> None:
+def test_what_is_heard_is_recorded_and_a_bar_is_told_how_many_seconds_it_was() -> None:
     inbox = Inbox()
     seconds: list[float] = []
     bar: Any = types.SimpleNamespace(update=seconds.append)
-    loop = Loop(process_of(inbox, Printed()), Live(), service(ScriptedEngine()), bar=bar)
+    recorded: list[np.ndarray] = []
+    recorder: Any = types.SimpleNamespace(write=recorded.append)
+    loop = Loop(process_of(inbox, Printed()), Live(), service(ScriptedEngine()), recorder, bar)
     spoken_into(inbox, "..aaaa....")
     inbox.put(EndOfInput())
     loop.run()
     assert seconds == [FRAME_SEC] * 10
+    assert np.array_equal(np.concatenate(recorded), audio("..aaaa...."))
 
 
 def test_a_turn_that_is_given_up_ends_where_the_sound_did() -> None:

@@ -15,7 +15,7 @@ from common.settings.hotword_list import Hotword
 from common.speech.partials import Partials
 from common.units import VAD_FRAME_SAMPLES
 from common.wire.command_lines import Command
-from common.wire.events import Ack, ErrorEvent, Event, Final, Partial, State
+from common.wire.events import Ack, EagerEnd, ErrorEvent, Event, Final, Partial, State
 from tests.speech.scripted import ScriptedEngine, audio, events_of, service
 
 SURE = pytest.approx(0.9048, abs=1e-4)
@@ -126,3 +126,21 @@ def test_nothing_of_a_partial_is_promised_and_words_stay_those_of_the_streaming_
     assert [extra.words for extra in polished] == [extra.words for extra in plain]
     assert any(extra.stable for extra in plain)
     assert not any(extra.stable for extra in polished)
+
+
+def test_what_polishes_a_foreseen_end_hears_the_utterance_and_its_promise_is_the_final() -> None:
+    heard: list[int] = []
+
+    def second_pass(samples: np.ndarray, hotwords: Sequence[Hotword]) -> str:
+        heard.append(len(samples))
+        return "听到"
+
+    finals = Finals(second_pass=second_pass)
+    running = service(ScriptedEngine(), SLICES, finals, turns=True, eager_silence_ms=64, endpoint_silence_ms=160)
+    list(running.hear(audio("..aaaabb..")))
+    assert running._turn is not None and running._turn._job is not None
+    running._turn._job.wait(20)
+    [promised] = [event for event in running.hear(audio(".")) if isinstance(event, EagerEnd)]
+    [final] = [event for event in running.hear(audio("..")) if isinstance(event, Final)]
+    assert promised.text == final.text == "听到"
+    assert heard == [9 * VAD_FRAME_SAMPLES]  # with a frame of pre-roll, once

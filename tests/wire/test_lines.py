@@ -7,7 +7,7 @@ import json
 import pytest
 
 from common.errors import FatalError, describe
-from common.wire.events import ErrorEvent, Extra, Final, Partial, TimedWord
+from common.wire.events import EagerEnd, ErrorEvent, Extra, Final, Partial, TimedWord
 from common.wire.lines import to_line
 
 ID = "a8c1" * 8
@@ -45,6 +45,11 @@ def test_extended_adds_its_keys_behind_the_six_in_the_order_of_the_protocol() ->
     )
     partial = to_line(Partial(ID, "你", 0.95, Extra(3, 16000, 32016, 24000, 1, words)), 1, seq=7, latency_ms=40)
     assert partial.endswith(f'"utterance_id":3,"start_ms":1000,"end_ms":2001,"stable":1,{timed}}}\n')
+
+
+def test_every_confidence_has_two_digits() -> None:
+    for event in (Partial(ID, "你", 0.904), Final(ID, "你", 0.904), EagerEnd(ID, "你", 0.904, 16000, 16512)):
+        assert json.loads(to_line(event, 1))["confidence"] == 0.9
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "a\u2028b", 'a"b', "\x00", "\ud800"])
