@@ -27,7 +27,7 @@ def torch_that_sees(gpus: int) -> Any:
         (True, torch_that_sees(1), "cuda:0"),
         (False, torch_that_sees(1), "cpu"),
     ],
-    ids=str,
+    ids=["neither", "driver alone", "torch sees none", "both", "torch alone"],
 )
 def test_auto_is_a_gpu_only_where_driver_and_torch_are_there(
     monkeypatch: pytest.MonkeyPatch, driver: bool, torch: Any, chosen: str
