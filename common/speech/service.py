@@ -20,7 +20,7 @@ from common.speech.frames import endpoint_settings, silent_frames
 from common.speech.partials import Partials
 from common.speech.turn import OpenTurn
 from common.speech.utterance import Utterance
-from common.speech.vad import HYSTERESIS
+from common.speech.vad import speech_from
 from common.text.hotword_spelling import Lexicon, latin_words, warn_of
 from common.units import VAD_FRAME_SAMPLES
 from common.wire.events import EndReason, ErrorEvent, Event, Final
@@ -171,8 +171,8 @@ class Service:
         self._frames += 1
         self._position += VAD_FRAME_SAMPLES
         self._history.append(frame)
-        threshold = self._config.vad_threshold - (HYSTERESIS if self._endpointer.is_open else 0.0)
-        is_speech = self._vad.probability(frame) >= threshold
+        lowest = speech_from(self._config.vad_threshold, self._endpointer.is_open)
+        is_speech = self._vad.probability(frame) >= lowest
         transition = self._endpointer.step(is_speech)
         if isinstance(transition, Start):
             yield from self._open(transition.first_frame, may_peek)

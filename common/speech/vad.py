@@ -17,7 +17,13 @@ from common.units import VAD_FRAME_SAMPLES
 log = logging.getLogger(__name__)
 
 HYSTERESIS = 0.15  # once an utterance is open, frames down to threshold - 0.15 are still speech (Silero's own value)
+LOWEST = 0.5  # of the threshold: with a low one, threshold - 0.15 would be so little that no frame is silence
 CONTEXT = 64  # samples of the frame before that the model looks at again
+
+
+def speech_from(threshold: float, is_open: bool) -> float:
+    """The probability from which a frame is speech, given whether an utterance is open."""
+    return max(threshold - HYSTERESIS, LOWEST * threshold) if is_open else threshold
 
 
 class OpenvinoVad:

@@ -12,6 +12,7 @@ import pytest
 from common.errors import FatalError
 from common.speech.partials import Partials
 from common.speech.service import SETTLING
+from common.speech.vad import speech_from
 from common.units import VAD_FRAME_SAMPLES
 from common.wire.events import ErrorEvent, Final, Partial
 from tests.speech.scripted import FrameVad, LateVad, ScriptedEngine, audio, events_of, service
@@ -221,3 +222,17 @@ def test_what_is_not_quite_speech_goes_on_with_an_utterance_and_opens_none() -> 
     list(running.hear(audio("aaaaa...bbccccc...dd...eee")))
     assert [heard.rstrip(".") for heard in engine.heard()] == ["bbccccc", "dd"]
     assert not running._endpointer.is_open
+
+
+def test_silence_ends_an_utterance_with_a_low_threshold_too() -> None:
+    """With 0.1 frames from 0.05 are still speech: 0.15 less would be below any probability."""
+    vad = SaidVad(*[0.12] * 3, *[0.06] * 3, *[0.04] * 3)
+    running = service(ScriptedEngine(), vad=vad, vad_threshold=0.1, pre_roll_ms=0)
+    list(running.hear(audio("aaabbb...")))
+    assert not running._endpointer.is_open
+
+
+@pytest.mark.parametrize(("threshold", "lowest"), [(0.9, 0.75), (0.5, 0.35), (0.3, 0.15), (0.2, 0.1), (0.02, 0.01)])
+def test_once_open_speech_goes_on_from_015_less_but_never_from_less_than_half(threshold: float, lowest: float) -> None:
+    assert speech_from(threshold, is_open=False) == threshold
+    assert speech_from(threshold, is_open=True) == pytest.approx(lowest)
