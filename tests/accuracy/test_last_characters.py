@@ -137,7 +137,7 @@ def assert_nothing_is_lost(engine: Engine, config: ModelConfig, sentences: int, 
     print(f"\n{len(found)} finals: {len(short)} shorter than with more quiet, {len(lost)} lack what was spoken")
     print("\n".join(map(str, short)))
     assert lost == []
-    assert len(short) <= len(found) // 500
+    assert len(short) <= round(len(found) / 500)
 
 
 @pytest.mark.parametrize("config", CONFIGS)
