@@ -137,7 +137,7 @@ def assert_nothing_is_lost(engine: Engine, config: ModelConfig, sentences: int, 
     print(f"\n{len(found)} finals: {len(short)} shorter than with more quiet, {len(lost)} lack what was spoken")
     print("\n".join(map(str, short)))
     assert lost == []
-    assert len(short) <= round(len(found) / 500)
+    assert len(short) <= len(found) // 500
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -150,4 +150,4 @@ def test_no_last_character_is_lost(demo_engine: Callable[[ModelConfig], Engine],
 def test_no_last_character_of_hundreds_is_lost(
     demo_engine: Callable[[ModelConfig], Engine], config: ModelConfig
 ) -> None:
-    assert_nothing_is_lost(demo_engine(config), config, sentences=100, at_least=500)
+    assert_nothing_is_lost(demo_engine(config), config, sentences=200, at_least=1000)
